@@ -1,0 +1,1 @@
+"""Steps that run on cluster nodes: a spec file goes in, a result file comes out; no Django here."""

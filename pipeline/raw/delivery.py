@@ -1,0 +1,144 @@
+"""The words of a raw delivery: what was asked for, what was found, what is wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from pipeline.errors import BadInput
+from pipeline.raw.layouts import SHEETS, Sheet, sheet_code
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pipeline.contract import Json, JsonDict, Problem
+
+_T = TypeVar("_T", str, int, bool)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedChannel:
+    """One requested channel: `planes` z planes per tile of columns x rows and per sheet used."""
+
+    name: str
+    filter_index: int
+    left: bool
+    right: bool
+    columns: int
+    rows: int
+    planes: int
+
+    @property
+    def sheets(self) -> tuple[Sheet, ...]:
+        used = {"left": self.left, "right": self.right}
+        return tuple(sheet for sheet in SHEETS if used[sheet])
+
+    @property
+    def sheet_of_code(self) -> dict[int, Sheet]:
+        return {sheet_code(sheet, left=self.left, right=self.right): sheet for sheet in self.sheets}
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """All channels that share one delivery folder."""
+
+    channels: tuple[ExpectedChannel, ...]
+
+    @classmethod
+    def from_json(cls, value: Json) -> Expected:
+        """Read the `channels` parameter of a spec; raise BadInput for anything malformed."""
+        if not isinstance(value, list) or not value:
+            raise BadInput("The parameter channels must be a list with at least one channel.")
+        return cls(tuple(_channel(item) for item in value))
+
+    def to_json(self) -> list[Json]:
+        return [cast("Json", asdict(channel)) for channel in self.channels]
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """A file of the folder. `link_out` marks a link out of the data root; it is not followed."""
+
+    name: str
+    size: int
+    link_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCount:
+    """Planes found and wanted for one channel, sheet and tile."""
+
+    channel: str
+    sheet: str
+    tile_row: int
+    tile_column: int
+    found: int
+    expected: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReport:
+    """Everything one look at a folder says. `ok` is true only if there is no problem."""
+
+    ok: bool
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...]
+    counts: tuple[GroupCount, ...]
+    plane_shape: tuple[int, int] | None  # (y, x)
+    dtype: str
+    files: int
+    bytes: int
+    ignored_files: int
+
+    def to_json(self) -> JsonDict:
+        return {
+            "ok": self.ok,
+            "problems": [cast("Json", asdict(problem)) for problem in self.problems],
+            "notes": list(self.notes),
+            "counts": [cast("Json", asdict(count)) for count in self.counts],
+            "plane_shape": list(self.plane_shape) if self.plane_shape else None,
+            "dtype": self.dtype,
+            "files": self.files,
+            "bytes": self.bytes,
+            "ignored_files": self.ignored_files,
+        }
+
+
+def folded(items: Sequence[str], *, most: int) -> str:
+    """Join names for a sentence, the rest as a number: "a, b and 37 more like it"."""
+    if len(items) <= most:
+        return ", ".join(items)
+    return f"{', '.join(items[:most])} and {len(items) - most:,} more like it"
+
+
+def _channel(value: Json) -> ExpectedChannel:
+    if not isinstance(value, dict):
+        raise BadInput("Each channel must be a JSON object.")
+    known = set(ExpectedChannel.__dataclass_fields__)
+    if set(value) != known:
+        raise BadInput(f"A channel needs exactly these fields: {', '.join(sorted(known))}.")
+    channel = ExpectedChannel(
+        name=_typed(value, "name", str),
+        filter_index=_typed(value, "filter_index", int),
+        left=_typed(value, "left", bool),
+        right=_typed(value, "right", bool),
+        columns=_typed(value, "columns", int),
+        rows=_typed(value, "rows", int),
+        planes=_typed(value, "planes", int),
+    )
+    _require_sense(channel)
+    return channel
+
+
+def _typed(value: Mapping[str, Json], key: str, kind: type[_T]) -> _T:
+    found = value[key]
+    if type(found) is not kind:
+        raise BadInput(f"The channel field {key} must be of type {kind.__name__}, not {found!r}.")
+    return found
+
+
+def _require_sense(channel: ExpectedChannel) -> None:
+    if min(channel.columns, channel.rows, channel.planes) < 1 or channel.filter_index < 0:
+        raise BadInput(f"Channel {channel.name} needs at least one column, row and plane.")
+    if not channel.sheets:
+        raise BadInput(f"Channel {channel.name} uses neither the left nor the right light sheet.")

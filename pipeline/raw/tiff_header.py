@@ -1,0 +1,225 @@
+"""Read the header of a TIFF plane with the standard library, so that the site can do it too."""
+
+from __future__ import annotations
+
+import os
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HeaderFault: TypeAlias = Literal["not_tiff", "truncated", "unreadable", "unsupported"]
+
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES = 256, 257, 258, 259, 277
+_DESCRIPTION, _STRIP_OFFSETS, _STRIP_COUNTS, _PREDICTOR = 270, 273, 279, 317
+_TILE_OFFSETS, _TILE_COUNTS, _SAMPLE_FORMAT = 324, 325, 339
+_FORMATS: Final = {1: "B", 2: "s", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 16: "Q", 17: "q"}
+_KINDS: Final = {1: "uint", 2: "int", 3: "float"}
+_MOST_PAGES: Final = 4096
+_MOST_ENTRIES: Final = 4096
+_HEAD_BYTES: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneHeader:
+    """A readable plane of (height, width) pixels in `pages` pages.
+
+    `data_offset` is where (y, x) little-endian pixels start if the only page is contiguous and
+    uncompressed, else None; `byte_count` is the stored size of the first page's pixels.
+    """
+
+    width: int
+    height: int
+    dtype: str
+    pages: int
+    data_offset: int | None
+    byte_count: int
+    samples: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderProblem:
+    """Why a file could not be read as a plane."""
+
+    fault: HeaderFault
+    detail: str
+
+
+class _Malformed(Exception):
+    def __init__(self, fault: HeaderFault, detail: str) -> None:
+        super().__init__(detail)
+        self.problem = HeaderProblem(fault, detail)
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Positioned reads from one open TIFF of either byte order, classic or BigTIFF."""
+
+    descriptor: int
+    size: int
+    head: bytes = b""
+    order: str = "<"
+    is_big: bool = False
+
+    def read(self, offset: int, count: int) -> bytes:
+        if offset + count <= len(self.head):
+            return self.head[offset : offset + count]
+        if offset + count > self.size:
+            raise _Malformed("truncated", f"byte {offset + count:,} of {self.size:,} is needed")
+        return os.pread(self.descriptor, count, offset)
+
+    def numbers(self, offset: int, count: int, letter: str) -> tuple[int, ...]:
+        form = f"{self.order}{count}{letter}"
+        return struct.unpack(form, self.read(offset, struct.calcsize(form)))
+
+
+_Tags: TypeAlias = dict[int, tuple[str, int, int]]  # tag -> struct letter, count, offset of values
+
+
+def read_header(path: Path) -> PlaneHeader | HeaderProblem:
+    """Read one file's header; never raises for what is wrong with the file itself."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        return HeaderProblem("unreadable", error.strerror or str(error))
+    try:
+        return _header(_opened(descriptor))
+    except _Malformed as error:
+        return error.problem
+    except OSError as error:
+        return HeaderProblem("unreadable", error.strerror or str(error))
+    finally:
+        os.close(descriptor)
+
+
+def read_description(path: Path, *, longest: int = 16 * 1024 * 1024) -> str:
+    """The ImageDescription of the first page (OME-XML, say), or "" if there is none or no TIFF."""
+    try:
+        with path.open("rb") as stream:
+            reader = _opened(stream.fileno())
+            tags, _ = _directory(reader, _first_directory(reader))
+            letter, count, offset = tags.get(_DESCRIPTION, ("s", 0, 0))
+            if letter != "s" or count > longest:
+                return ""
+            return reader.read(offset, count).rstrip(b"\0").decode("utf-8", errors="replace")
+    except (OSError, _Malformed):
+        return ""
+
+
+def _opened(descriptor: int) -> _Reader:
+    head = os.pread(descriptor, _HEAD_BYTES, 0)
+    reader = _Reader(descriptor, os.fstat(descriptor).st_size, head)
+    marks = {b"II": "<", b"MM": ">"}
+    if len(head) < 8 or head[:2] not in marks:
+        raise _Malformed("not_tiff", "the file does not begin like a TIFF")
+    reader.order = marks[head[:2]]
+    version = reader.numbers(2, 1, "H")[0]
+    if version not in (42, 43):
+        raise _Malformed("not_tiff", f"TIFF version {version} does not exist")
+    reader.is_big = version == 43
+    return reader
+
+
+def _first_directory(reader: _Reader) -> int:
+    return reader.numbers(8, 1, "Q")[0] if reader.is_big else reader.numbers(4, 1, "I")[0]
+
+
+def _directory(reader: _Reader, offset: int) -> tuple[_Tags, int]:
+    """Read the directory at `offset`; return its tags and the next one's offset (0 = last)."""
+    big = reader.is_big
+    count = reader.numbers(offset, 1, "Q" if big else "H")[0]
+    if not 0 < count <= _MOST_ENTRIES:
+        raise _Malformed("truncated", f"its directory claims {count:,} entries")
+    entry, start = (20, offset + 8) if big else (12, offset + 2)
+    block = reader.read(start, count * entry + (8 if big else 4))
+    tags: _Tags = {}
+    form = reader.order + ("HHQ" if big else "HHI")
+    value_at = struct.calcsize(form)
+    for index in range(count):
+        tag, kind, length = struct.unpack_from(form, block, index * entry)
+        letter = _FORMATS.get(kind)
+        if letter is None:
+            continue
+        inline = struct.calcsize(f"<{letter}") * length <= entry - value_at
+        here = start + index * entry + value_at
+        where = here if inline else reader.numbers(here, 1, "Q" if big else "I")[0]
+        tags[tag] = (letter, length, where)
+    following = struct.unpack_from(reader.order + ("Q" if big else "I"), block, count * entry)[0]
+    return tags, following
+
+
+def _pages(reader: _Reader) -> Iterator[_Tags]:
+    offset, seen = _first_directory(reader), set[int]()
+    while offset and len(seen) < _MOST_PAGES:
+        if offset in seen:
+            raise _Malformed("truncated", "its directories form a loop")
+        seen.add(offset)
+        tags, offset = _directory(reader, offset)
+        yield tags
+
+
+def _values(reader: _Reader, tags: _Tags, tag: int, default: int | None = None) -> tuple[int, ...]:
+    if tag not in tags:
+        if default is None:
+            raise _Malformed("unsupported", f"TIFF tag {tag} is missing")
+        return (default,)
+    letter, count, offset = tags[tag]
+    if letter == "s":
+        raise _Malformed("unsupported", f"TIFF tag {tag} is not a number")
+    return reader.numbers(offset, count, letter)
+
+
+def _header(reader: _Reader) -> PlaneHeader:
+    pages = list(_pages(reader))
+    if not pages:
+        raise _Malformed("truncated", "it holds no image")
+    for tags in pages:
+        _require_all_pixels(reader, tags)
+    tags = pages[0]
+    bits, samples = _values(reader, tags, _BITS, 1)[0], _values(reader, tags, _SAMPLES, 1)[0]
+    kind = _KINDS.get(_values(reader, tags, _SAMPLE_FORMAT, 1)[0], "unknown")
+    width, height = _values(reader, tags, _WIDTH)[0], _values(reader, tags, _HEIGHT)[0]
+    plain = len(pages) == 1 and samples == 1
+    expected = width * height * bits // 8
+    return PlaneHeader(
+        width=width,
+        height=height,
+        dtype=f"{kind}{bits}",
+        pages=len(pages),
+        data_offset=_contiguous_start(reader, tags, expected) if plain else None,
+        byte_count=sum(_extents(reader, tags)[1]),
+        samples=samples,
+    )
+
+
+def _extents(reader: _Reader, tags: _Tags) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    if _TILE_OFFSETS in tags:
+        return _values(reader, tags, _TILE_OFFSETS), _values(reader, tags, _TILE_COUNTS)
+    return _values(reader, tags, _STRIP_OFFSETS), _values(reader, tags, _STRIP_COUNTS)
+
+
+def _require_all_pixels(reader: _Reader, tags: _Tags) -> None:
+    offsets, counts = _extents(reader, tags)
+    if len(offsets) != len(counts):
+        raise _Malformed("unsupported", "its strips and their sizes do not match")
+    end = max(offset + count for offset, count in zip(offsets, counts, strict=True))
+    if end > reader.size:
+        raise _Malformed("truncated", f"it has {reader.size:,} of at least {end:,} bytes")
+
+
+def _contiguous_start(reader: _Reader, tags: _Tags, expected: int) -> int | None:
+    """Where the pixels start if they can be read as they lie in the file, else None."""
+    plain = (
+        _TILE_OFFSETS not in tags
+        and reader.order == "<"
+        and _values(reader, tags, _COMPRESSION, 1)[0] == 1
+        and _values(reader, tags, _PREDICTOR, 1)[0] == 1
+    )
+    offsets, counts = _extents(reader, tags)
+    joined = all(
+        offsets[index] + counts[index] == offsets[index + 1] for index in range(len(offsets) - 1)
+    )
+    return offsets[0] if plain and joined and sum(counts) == expected else None
