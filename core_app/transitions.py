@@ -1,0 +1,89 @@
+"""advance(): the only code that writes a `state` column."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from django.db import transaction
+from django.utils import timezone
+
+from core_app.changes import changed_many
+from core_app.errors import InvalidTransition, StaleState
+from core_app.models.history import Event
+from core_app.models.people import User
+from core_app.models.stateful import Stateful
+
+
+def advance(obj: Stateful, to: str, *, by: User | None, note: str = "") -> None:
+    """Move `obj` to state `to`, write its Event and its outbox row. The caller holds the transaction.
+
+    `by` is None when the system itself acts. Raises InvalidTransition if the table has no such step
+    and StaleState if somebody else moved the object since it was read; then nothing is written.
+    """
+    advance_many([obj], to, by=by, note=note)
+
+
+def advance_many(objects: Iterable[Stateful], to: str, *, by: User | None, note: str = "") -> None:
+    """Move objects of one model to `to`: one guarded UPDATE per state they come from. All or none."""
+    _require_transaction()
+    moving = list(objects)
+    groups = _by_state(moving, to)
+    at = timezone.now()
+    events: list[Event] = []
+    # A refused group undoes the groups before it, also when the caller catches the error.
+    with transaction.atomic():
+        for came_from, group in groups.items():
+            _move(group, came_from, to, at)
+            events += [_event(obj, came_from, to, by=by, note=note, at=at) for obj in group]
+        Event.objects.bulk_create(events)
+        changed_many(moving)
+    for obj in moving:
+        obj.state, obj.state_since = to, at
+
+
+def record(obj: Stateful, verb: str, *, by: User | None, note: str = "") -> None:
+    """Write an Event that is no change of state ("claimed", "step recorded")."""
+    _require_transaction()
+    Event.objects.create(
+        kind=obj.KIND, object_id=obj.pk, root_id=obj.root_id, verb=verb, by=by, note=note
+    )
+    changed_many([obj])
+
+
+def born(obj: Stateful, *, by: User | None, note: str = "") -> None:
+    """Write the first Event of a new object, in its start state."""
+    _require_transaction()
+    start = _event(obj, "", obj.state, by=by, note=note, at=timezone.now())
+    start.verb = "created"
+    start.save()
+    changed_many([obj])
+
+
+def _require_transaction() -> None:
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError("advance() needs the caller's transaction.")
+
+
+def _by_state(objects: Sequence[Stateful], to: str) -> dict[str, list[Stateful]]:
+    groups: dict[str, list[Stateful]] = defaultdict(list)
+    for obj in objects:
+        if not obj.TABLE.allows(obj.state, to):
+            raise InvalidTransition(f"{obj} is {obj.state} and cannot become {to}.")
+        groups[obj.state].append(obj)
+    return groups
+
+
+def _move(group: Sequence[Stateful], came_from: str, to: str, at: object) -> None:
+    model = type(group[0])
+    still_there = model._default_manager.filter(pk__in=[obj.pk for obj in group], state=came_from)
+    if still_there.update(state=to, state_since=at) != len(group):
+        what = str(group[0]) if len(group) == 1 else f"One of {len(group)} objects"
+        raise StaleState(f"{what} is no longer {came_from}: somebody else was first. Reload the page.")
+
+
+def _event(
+    obj: Stateful, came_from: str, to: str, *, by: User | None, note: str, at: object
+) -> Event:
+    return Event(
+        kind=obj.KIND, object_id=obj.pk, root_id=obj.root_id,
+        came_from=came_from, to=to, by=by, note=note, at=at,
+    )  # fmt: skip

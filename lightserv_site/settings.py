@@ -1,0 +1,275 @@
+"""The only settings module: each value comes from the environment through env.py, or is a constant."""
+
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import dj_database_url
+import neuroglancer
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from lightserv_site import env
+from lightserv_site.logs import logging_of
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = BASE_DIR / "var"
+
+DEBUG = env.flag("DEBUG", default=False)
+SECRET_KEY = env.secret("SECRET_KEY")
+SITE_URL = env.origin("SITE_URL", default="http://localhost:8000")
+VIEWER_URL = env.origin("VIEWER_URL", default="http://127.0.0.1:8000")
+SITE_HOST = urlsplit(SITE_URL).hostname or ""
+VIEWER_HOST = urlsplit(VIEWER_URL).hostname or ""
+ALLOWED_HOSTS = [SITE_HOST, VIEWER_HOST]
+CSRF_TRUSTED_ORIGINS = [SITE_URL, VIEWER_URL]
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "unfold.contrib.inlines",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "bootstrap",
+    "crispy_forms",
+    "crispy_bootstrap5",
+    "django_htmx",
+    "django_q",
+    "csp",
+    "core_app",
+    "requests_app",
+    "imaging_app",
+    "processing_app",
+    "viewers_app",
+    "facility_app",
+    "datajoint_app",
+    "lightserv_site",
+]
+
+MIDDLEWARE = [
+    "lightserv_site.middleware.RouteByHost",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "lightserv_site.middleware.PolicyByFamily",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "lightserv_site.urls"
+VIEWER_URLCONF = "lightserv_site.viewer_urls"
+WSGI_APPLICATION = "lightserv_site.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "lightserv_site" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "lightserv_site.context.site",
+            ]
+        },
+    }
+]
+
+
+def _database() -> dict[str, object]:
+    """Return the database entry, with what each engine needs to be safe under concurrency."""
+    url = env.secret("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'lightserv.sqlite3'}")
+    entry = dict(dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True))
+    if entry["ENGINE"] == "django.db.backends.sqlite3":
+        # IMMEDIATE takes the write lock at BEGIN, so a reader never fails when it turns writer.
+        entry["OPTIONS"] = {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        }
+        # A file, not memory: the tests race real threads and processes against each other.
+        entry["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
+    elif entry["ENGINE"] == "django.db.backends.mysql":
+        # READ COMMITTED: a guarded UPDATE must see what others committed, without gap locks.
+        entry["OPTIONS"] = {
+            **entry.get("OPTIONS", {}),
+            "charset": "utf8mb4",
+            "isolation_level": "read committed",
+            "init_command": "SET sql_mode='STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'",
+        }
+        entry["TEST"] = {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_unicode_ci"}
+    else:
+        raise ImproperlyConfigured("DATABASE_URL must begin with sqlite:/// or mysql://.")
+    return entry
+
+
+DATABASES = {"default": _database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_USER_MODEL = "core_app.User"
+AUTHENTICATION_BACKENDS = [
+    "core_app.accounts.RefuseDemoPassword",
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "core_app.accounts.NoDemoPassword"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "core_app.accounts.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_SESSION_REMEMBER = True
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG
+SIGN_UP = env.flag("SIGN_UP", default=False)
+
+LANGUAGE_CODE = "en-us"
+USE_TZ = True
+TIME_ZONE = env.text("TIME_ZONE", default="UTC")
+
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+NEUROGLANCER_CLIENT = Path(neuroglancer.__file__).parent / "static" / "client"
+STATICFILES_DIRS = [("neuroglancer", NEUROGLANCER_CLIENT)]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = DEBUG
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
+CRISPY_TEMPLATE_PACK = "bootstrap5"
+FORM_RENDERER = "django.forms.renderers.DjangoTemplates"
+
+_HTTPS = SITE_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
+SESSION_COOKIE_NAME = "__Host-session" if _HTTPS else "lightserv_session"
+CSRF_COOKIE_NAME = "__Host-csrf" if _HTTPS else "lightserv_csrf"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SECURE_SSL_REDIRECT = _HTTPS and env.flag("SSL_REDIRECT", default=True)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _HTTPS else None
+SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _HTTPS
+SECURE_HSTS_PRELOAD = _HTTPS
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+VIEWER_COOKIE_NAME = "__Host-viewer" if _HTTPS else "lightserv_viewer"
+VIEWER_COOKIE_AGE_S = env.integer("VIEWER_COOKIE_AGE", default=900, minimum=30)
+VIEWER_MAX_AGE_S = env.integer("VIEWER_MAX_AGE_SECONDS", default=43_200, minimum=60)
+VIEWER_TICKET_AGE_S = 60
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "base-uri": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "img-src": [SELF, "data:"],
+        # A form whose answer redirects elsewhere is also judged by form-action.
+        "form-action": [SELF, VIEWER_URL],
+        "frame-ancestors": [NONE],
+    }
+}
+
+DATA_ROOT = env.path("DATA_ROOT", default=VAR_DIR / "data")
+DATA_GROUP = env.text("DATA_GROUP", default="")
+FILE_UPLOAD_MAX_MEMORY_SIZE = 5 * 2**20
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
+
+CLUSTER = env.choice("CLUSTER", ["local", "memory"], default="local")
+CLUSTER_WORKDIR = env.path("CLUSTER_WORKDIR", default=VAR_DIR / "jobs")
+CLUSTER_DATA_ROOT = env.path("CLUSTER_DATA_ROOT", default=DATA_ROOT)
+CLUSTER_PYTHON = env.text("CLUSTER_PYTHON", default="")
+CLUSTER_SLOTS = env.integer("CLUSTER_SLOTS", default=1, minimum=1)
+CLUSTER_THREADS = env.integer("CLUSTER_THREADS", default=2, minimum=1)
+HEARTBEAT_LIMIT_S = env.integer("HEARTBEAT_LIMIT", default=120, minimum=5)
+
+LAUNCHER = env.choice("LAUNCHER", ["static"], default="static")
+DATAJOINT_ENABLED = env.flag("DATAJOINT_ENABLED", default=False)
+
+
+def _mail(url: str) -> tuple[str, dict[str, object]]:
+    """Turn smtp://user:password@host:587?tls=1, or console://, into Django's backend and settings."""
+    parts = urlsplit(url)
+    if parts.scheme == "console":
+        return "django.core.mail.backends.console.EmailBackend", {}
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+        raise ImproperlyConfigured(f"EMAIL_URL={url!r} must begin with smtp://, smtps:// or console://.")
+    values: dict[str, object] = {
+        "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": parts.port or (465 if parts.scheme == "smtps" else 25),
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_SSL": parts.scheme == "smtps",
+        "EMAIL_USE_TLS": parse_qs(parts.query).get("tls") == ["1"],
+        "EMAIL_TIMEOUT": 10,
+    }
+    return "django.core.mail.backends.smtp.EmailBackend", values
+
+
+EMAIL_BACKEND, _mail_values = _mail(env.secret("EMAIL_URL", default="console://"))
+globals().update(_mail_values)
+DEFAULT_FROM_EMAIL = env.text("FROM_EMAIL", default=f"lightserv@{SITE_HOST}")
+
+Q_CLUSTER = {
+    "name": "lightserv",
+    "orm": "default",
+    "workers": 2,
+    "queue_limit": 4,
+    "bulk": 1,
+    "timeout": 120,
+    "retry": 300,
+    "max_attempts": 1,
+    "ack_failures": True,
+    "catch_up": False,
+    "poll": 1,
+}
+
+UNFOLD = {
+    "SITE_TITLE": "lightserv",
+    "SITE_HEADER": "lightserv",
+    "SITE_SUBHEADER": "Staff console",
+    "SITE_URL": "/",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": True,
+    "SIDEBAR": {"show_search": True, "show_all_applications": True},
+}
+
+LOGGING = logging_of(debug=DEBUG)

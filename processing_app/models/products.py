@@ -1,0 +1,51 @@
+"""What steps made: volumes on storage."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+from core_app.paths import DataPath
+from imaging_app.models import ImagingChannel
+from processing_app.models.atlases import Atlas
+from processing_app.models.runs import Step
+
+__all__ = ["Atlas", "Product"]
+
+
+class Product(models.Model):
+    """One data product. The path is its identity: a re-run replaces the product, never adds one."""
+
+    class Kind(models.TextChoices):
+        RAW = "raw", "Raw"
+        STITCHED = "stitched", "Stitched"
+        BLENDED = "blended", "Blended"
+        CORRECTED = "corrected", "Corrected"
+        DOWNSIZED = "downsized", "Downsized"
+        REGISTERED = "registered", "Registered"
+
+    step = models.ForeignKey(Step, on_delete=models.PROTECT, related_name="products")
+    kind = models.CharField(max_length=16, choices=Kind)
+    path = models.CharField(max_length=512, unique=True)
+    channel = models.ForeignKey(ImagingChannel, on_delete=models.PROTECT, related_name="products")
+    side = models.CharField(max_length=8, blank=True, help_text="left, right, or empty for both sheets.")
+    shape_xyz = models.JSONField(help_text="Voxels along x, y, z.")
+    voxel_nm_xyz = models.JSONField(help_text="Voxel size along x, y, z in nm.")
+    dtype = models.CharField(max_length=16)
+    window_low = models.PositiveIntegerField()
+    window_high = models.PositiveIntegerField()
+    bytes = models.BigIntegerField(default=0)
+    info_digest = models.CharField(max_length=64, blank=True)
+    thumbnail = models.CharField(max_length=64, blank=True, help_text="File name below the path.")
+    facts = models.JSONField(default=dict)
+    made_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering: ClassVar = ["channel_id", "kind", "side"]
+
+    def __str__(self) -> str:
+        return self.path
+
+    @property
+    def folder(self) -> DataPath:
+        return DataPath(self.path)

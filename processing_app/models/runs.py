@@ -1,0 +1,123 @@
+"""A run of a pipeline, its steps, and each attempt at a step."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from core_app.models import Stateful, User, state_is_known
+from imaging_app.models import ImagingRequest
+from processing_app.models.requests import ProcessingRequest
+from processing_app.states import ATTEMPT_TABLE, RUN_TABLE, AttemptState, RunState
+
+
+class Run(Stateful):
+    """One execution of one pipeline on what one imaging request delivered."""
+
+    TABLE = RUN_TABLE
+    KIND = "run"
+
+    imaging_request = models.ForeignKey(ImagingRequest, on_delete=models.CASCADE, related_name="runs")
+    processing_request = models.ForeignKey(
+        ProcessingRequest, null=True, blank=True, on_delete=models.CASCADE, related_name="runs"
+    )
+    pipeline = models.CharField(max_length=32)
+    cluster = models.CharField(max_length=32, default="default")
+    pipeline_version = models.CharField(max_length=32)
+    code_commit = models.CharField(max_length=40, blank=True)
+    parameters = models.JSONField(default=dict, blank=True)
+    requested_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    finished_at = models.DateTimeField(null=True, editable=False)
+    # "raw:17" while active, NULL when over: at most one active run per pipeline and imaging request.
+    active_key = models.CharField(max_length=64, null=True, unique=True, editable=False)
+    state = models.CharField(max_length=16, choices=RunState, default=RunState.PLANNED, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        indexes: ClassVar = [models.Index(fields=["state", "id"], name="run_queue")]
+        constraints: ClassVar = [state_is_known(RunState, "run_state_known")]
+
+    def __str__(self) -> str:
+        return f"Run {self.pk} ({self.pipeline})"
+
+    @property
+    def root_id(self) -> int:
+        return self.imaging_request.sample.request_id
+
+
+class Step(models.Model):
+    """One step of one run, as planned: what goes in, with which parameters, what comes out."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps")
+    position = models.PositiveSmallIntegerField()
+    key = models.CharField(max_length=64, help_text="Unique in the run: precompute-488-left")
+    name = models.CharField(max_length=32, help_text="Name in the pipeline's registry: precompute")
+    label = models.CharField(max_length=200)
+    needs = models.JSONField(default=list, help_text="Keys of the steps that must have succeeded.")
+    inputs = models.JSONField(default=dict)
+    parameters = models.JSONField(default=dict)
+    outputs = models.JSONField(default=dict)
+    # What the product will be: kind, channel id, side, voxel size. Empty: the step makes none.
+    product = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["run_id", "position"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "key"], name="step_once_per_run"),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class Attempt(Stateful):
+    """One try at one step, as one job of the scheduler."""
+
+    TABLE = ATTEMPT_TABLE
+    KIND = "attempt"
+
+    step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="attempts")
+    number = models.PositiveSmallIntegerField()
+    job_id = models.CharField(max_length=64, blank=True)
+    leased_until = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    submitted_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    last_seen_at = models.DateTimeField(null=True)
+    cancel_requested_at = models.DateTimeField(null=True)
+    next_look_at = models.DateTimeField(default=timezone.now)
+    trouble = models.CharField(max_length=300, blank=True, help_text="Why it waits, if the cluster is silent.")
+    reason = models.CharField(max_length=32, blank=True)
+    message = models.TextField(blank=True)
+    problems = models.JSONField(default=list)
+    exit_code = models.IntegerField(null=True)
+    peak_memory_bytes = models.BigIntegerField(null=True)
+    elapsed_s = models.FloatField(null=True)
+    input_digest = models.CharField(max_length=64, blank=True)
+    progress = models.JSONField(default=dict)
+    log_tail = models.TextField(blank=True)
+    state = models.CharField(max_length=16, choices=AttemptState, default=AttemptState.NEW, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["step_id", "number"]
+        indexes: ClassVar = [models.Index(fields=["state", "next_look_at"], name="attempt_due")]
+        constraints: ClassVar = [
+            state_is_known(AttemptState, "attempt_state_known"),
+            models.CheckConstraint(condition=Q(number__gt=0), name="attempt_from_one"),
+            models.UniqueConstraint(fields=["step", "number"], name="attempt_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.step} attempt {self.number}"
+
+    @property
+    def root_id(self) -> int:
+        return self.step.run.root_id
+
+    @property
+    def job_name(self) -> str:
+        """Return the name under which the scheduler knows it: derived from ids, never from time."""
+        return f"ls-r{self.step.run_id}-{self.step.key}-a{self.number}"

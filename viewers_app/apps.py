@@ -1,0 +1,8 @@
+"""The viewers app."""
+
+from django.apps import AppConfig
+
+
+class ViewersConfig(AppConfig):
+    name = "viewers_app"
+    verbose_name = "Viewers"

@@ -1,0 +1,80 @@
+"""What can be looked at, and who is looking."""
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+from core_app.models import Stateful, User, state_is_known
+from core_app.paths import DataPath
+from processing_app.models import Product
+from viewers_app.states import SESSION_TABLE, SessionState
+
+
+class DataLayer(models.Model):
+    """One viewable volume. Its uuid is its address; who may open it follows from its request."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    product = models.OneToOneField(Product, on_delete=models.CASCADE, related_name="layer")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["product__channel_id", "product__side"]
+
+    def __str__(self) -> str:
+        return f"layer {self.uuid}"
+
+    @property
+    def folder(self) -> DataPath:
+        return self.product.folder
+
+    @property
+    def name(self) -> str:
+        """Return the layer's name in viewers: `647 left`."""
+        wavelength = self.product.channel.wavelength.name
+        return f"{wavelength} {self.product.side}".strip()
+
+
+class ViewerSession(Stateful):
+    """One opened view: which layers, for whom, until when. The cookie on the viewer origin names it."""
+
+    TABLE = SESSION_TABLE
+    KIND = "viewer session"
+
+    class Mode(models.TextChoices):
+        STATIC = "static", "Static client"
+        PYTHON = "python", "Python viewer"
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="viewer_sessions")
+    mode = models.CharField(max_length=8, choices=Mode, default=Mode.STATIC)
+    title = models.CharField(max_length=200)
+    spec = models.JSONField(help_text="Layer uuids and how to show them; never addresses or secrets.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    last_activity_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    state = models.CharField(max_length=16, choices=SessionState, default=SessionState.REQUESTED, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        indexes: ClassVar = [models.Index(fields=["state", "expires_at"], name="session_expiry")]
+        constraints: ClassVar = [state_is_known(SessionState, "session_state_known")]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def root_id(self) -> None:
+        return None
+
+
+class Ticket(models.Model):
+    """A one-time pass from the application to the viewer origin. Deleting the row is using it."""
+
+    digest = models.CharField(max_length=64, unique=True)
+    session = models.ForeignKey(ViewerSession, on_delete=models.CASCADE, related_name="tickets")
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"ticket for {self.session}"

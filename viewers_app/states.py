@@ -1,0 +1,27 @@
+"""States of a viewer session, and which may follow which."""
+
+from django.db import models
+
+from core_app.states import table
+
+
+class SessionState(models.TextChoices):
+    REQUESTED = "requested", "Requested"
+    STARTING = "starting", "Starting"
+    READY = "ready", "Ready"
+    STOPPING = "stopping", "Stopping"
+    STOPPED = "stopped", "Stopped"
+    FAILED = "failed", "Failed"
+    EXPIRED = "expired", "Expired"
+
+
+S = SessionState
+SESSION_TABLE = table(
+    S.REQUESTED,
+    {
+        S.REQUESTED: {S.STARTING, S.READY, S.FAILED},  # a static view needs no start
+        S.STARTING: {S.READY, S.FAILED, S.STOPPING},
+        S.READY: {S.STOPPING, S.STOPPED, S.EXPIRED, S.FAILED},
+        S.STOPPING: {S.STOPPED},
+    },
+)
