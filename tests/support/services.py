@@ -1,0 +1,32 @@
+"""What happens when a service that a test needs is missing: a skip on a laptop, a failure in CI."""
+
+import os
+import shutil
+
+import pytest
+
+
+def is_required(service: str) -> bool:
+    """Return whether LIGHTSERV_REQUIRE names the service, or says "all"."""
+    required = {word.strip() for word in os.environ.get("LIGHTSERV_REQUIRE", "").split(",")}
+    return bool(required & {"all", service})
+
+
+def missing(service: str, reason: str) -> None:
+    """End the test: fail where the service is required, else skip with the reason."""
+    if is_required(service):
+        pytest.fail(f"LIGHTSERV_REQUIRE asks for {service}: {reason}", pytrace=False)
+    pytest.skip(f"{service}: {reason}")
+
+
+def find(program: str) -> str | None:
+    """Return the path of a program, also of one that only root has on its PATH."""
+    return shutil.which(program) or shutil.which(program, path="/usr/local/sbin:/usr/sbin:/sbin")
+
+
+def program(name: str, *, service: str, package: str) -> str:
+    """Return the path of a program; without it the test ends."""
+    path = find(name)
+    if path is None:
+        missing(service, f"{name} is not installed (apt-get install {package})")
+    return str(path)
