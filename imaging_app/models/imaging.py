@@ -11,8 +11,9 @@ from core_app.paths import DataPath
 from imaging_app.models.instruments import Objective, Wavelength
 from imaging_app.states import IMAGING_TABLE, ImagingState
 from requests_app.models import ClearingBatch, Sample
+from requests_app.plans import PURPOSES
 
-PURPOSES = ("registration", "injection_detection", "probe_detection", "cell_detection", "generic_imaging")
+
 
 
 class ImagingBatch(Stateful):

@@ -1,0 +1,102 @@
+"""Reads of instruments and imaging. Every list takes the person, so that nobody sees too much."""
+
+from collections import defaultdict
+
+from django.db.models import Count, Q, QuerySet
+from django.http import Http404
+
+from core_app import roles
+from core_app.models import User
+from core_app.roles import Action, Role
+from imaging_app.models import ImagingBatch, ImagingChannel, ImagingRequest, Objective
+from imaging_app.states import ImagingState
+from requests_app.selectors import visible_requests
+from requests_app.states import ClearingState, RequestState
+
+FolderKey = tuple[int, bool, str]
+
+
+def offered_objectives() -> QuerySet[Objective]:
+    """Return the objectives that new requests may choose, with their wavelengths."""
+    rows = Objective.objects.filter(is_offered=True).select_related("microscope")
+    return rows.prefetch_related("microscope__wavelengths")
+
+
+def imaging_queue(*, to: User) -> QuerySet[ImagingBatch]:
+    """Return the batches that this person images, or all of them for imaging staff."""
+    rows = ImagingBatch.objects.select_related("clearing_batch__request__owner", "clearing_batch__protocol", "imager")
+    rows = rows.annotate(sample_count=Count("imaging_requests", distinct=True)).order_by("id")
+    rows = rows.exclude(clearing_batch__request__state=RequestState.DRAFT)
+    if roles.has_role(to, Role.IMAGER, Role.MANAGER):
+        return rows
+    own = Q(clearing_batch__request__owner=to, clearing_batch__request__self_imaging=True)
+    return rows.filter(Q(imager=to) | own)
+
+
+def get_batch(pk: int, *, to: User) -> ImagingBatch:
+    """Return an imaging batch of a visible request, or 404."""
+    rows = ImagingBatch.objects.select_related("clearing_batch__request__owner", "clearing_batch__protocol", "imager")
+    found = rows.filter(pk=pk, clearing_batch__request__in=visible_requests(to=to)).first()
+    if found is None:
+        raise Http404("There is no such batch, or it is not yours to see.")
+    return found
+
+
+def get_imaging_request(pk: int, *, to: User) -> ImagingRequest:
+    """Return one sample's round of imaging of a visible request, or 404."""
+    rows = ImagingRequest.objects.select_related(
+        "sample__request__owner", "sample__request__lab", "batch__clearing_batch__request"
+    )
+    found = rows.filter(pk=pk, sample__request__in=visible_requests(to=to)).first()
+    if found is None:
+        raise Http404("There is no such sample, or it is not yours to see.")
+    return found
+
+
+def channels_of(imaging_request: ImagingRequest) -> QuerySet[ImagingChannel]:
+    """Return the channels of one sample's round, by objective, orientation and wavelength."""
+    rows = ImagingChannel.objects.filter(resolution__imaging_request=imaging_request)
+    rows = rows.select_related(
+        "wavelength", "resolution__objective__microscope", "resolution__imaging_request__sample__request__owner"
+    )
+    return rows.order_by("resolution__objective__position", "ventral_up", "wavelength__position")
+
+
+def channels_by_folder(imaging_request: ImagingRequest) -> dict[FolderKey, list[ImagingChannel]]:
+    """Group the channels that have a raw folder by (resolution id, ventral up, folder)."""
+    groups: dict[FolderKey, list[ImagingChannel]] = defaultdict(list)
+    for channel in channels_of(imaging_request):
+        if channel.raw_subfolder:
+            groups[(channel.resolution_id, channel.ventral_up, channel.raw_subfolder)].append(channel)
+    return dict(groups)
+
+
+def has_right_delivery(channel: ImagingChannel) -> bool:
+    """Return True if the channel's raw folder passed its last check."""
+    deliveries = channel.resolution.deliveries.filter(
+        ventral_up=channel.ventral_up, subfolder=channel.raw_subfolder, is_right=True
+    )
+    return bool(channel.raw_subfolder) and deliveries.exists()
+
+
+def is_cleared(batch: ImagingBatch) -> bool:
+    return batch.clearing_batch.state == ClearingState.COMPLETE
+
+
+def may_image(batch: ImagingBatch, by: User) -> bool:
+    """Return True for imaging staff, and for the owner of a self-imaged request."""
+    return roles.can(by, Action.IMAGE, batch.clearing_batch.request)
+
+
+def can_start(batch: ImagingBatch, by: User) -> bool:
+    return batch.state == ImagingState.WAITING and is_cleared(batch) and may_image(batch, by)
+
+
+def can_edit(imaging_request: ImagingRequest, by: User) -> bool:
+    """Return True while the sample is being imaged, for who may image it."""
+    return imaging_request.state == ImagingState.IN_PROGRESS and may_image(imaging_request.batch, by)
+
+
+def can_reopen(imaging_request: ImagingRequest, by: User) -> bool:
+    finished = imaging_request.state in {ImagingState.COMPLETE, ImagingState.SKIPPED}
+    return finished and roles.has_role(by, Role.IMAGER, Role.MANAGER)

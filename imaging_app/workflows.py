@@ -1,0 +1,46 @@
+"""Use cases that begin with imaging and reach further: completing and skipping a sample."""
+
+from django.conf import settings
+from django.db import transaction
+
+from core_app.bell import ring
+from core_app.errors import NotReady
+from core_app.models import User
+from imaging_app import services as imaging
+from imaging_app.models import ImagingRequest
+from processing_app.models import Run
+from processing_app.services import runs
+from requests_app.workflows import close_if_finished
+
+DRIVE = "processing_app.tasks.drive_runs"
+
+
+def complete_imaging(imaging_request: ImagingRequest, *, by: User) -> Run | None:
+    """Check the delivery once more, finish the sample, start what its raw data goes through.
+
+    Returns the run, or None where no pipeline of this installation takes such data.
+    """
+    deliveries = imaging.check_delivery(imaging_request, by=by)
+    wrong = [delivery for delivery in deliveries if not delivery.is_right]
+    if wrong:
+        count = sum(len(delivery.problems) for delivery in wrong)
+        raise NotReady(f"The raw data is not right yet: {count} problem{'s' if count > 1 else ''}, listed below.")
+    with transaction.atomic():
+        imaging.finish(imaging_request, by=by)
+        run = runs.start_raw_run(imaging_request, by=by)
+        ring(DRIVE)
+    return run
+
+
+def skip_sample(imaging_request: ImagingRequest, *, by: User, reason: str) -> None:
+    """Finish a sample without images; the request closes if nothing else is open."""
+    with transaction.atomic():
+        imaging.skip(imaging_request, by=by, reason=reason)
+        close_if_finished(imaging_request.sample.request)
+
+
+def make_folders(imaging_request: ImagingRequest) -> None:
+    """Make the folders in which the imager puts raw data. Safe to repeat; outside any transaction."""
+    for resolution in imaging_request.resolutions.select_related("objective", "imaging_request__sample__request__owner"):
+        folder = resolution.raw_folder(ventral_up=False).under(settings.DATA_ROOT)
+        folder.mkdir(parents=True, exist_ok=True)

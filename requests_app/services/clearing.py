@@ -1,0 +1,191 @@
+"""Write clearing: group samples into batches, claim, log steps, complete, re-open."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from core_app import roles
+from core_app.changes import changed, changed_many
+from core_app.errors import Invalid, NotAllowed, NotReady, StaleState
+from core_app.models import User
+from core_app.roles import Role
+from core_app.transitions import advance, advance_many, born, record
+from requests_app import selectors
+from requests_app.models import ClearingBatch, ClearingProtocol, ClearingStepLog, ProtocolStep, Request, Sample
+from requests_app.plans import SamplePlan
+from requests_app.states import ClearingState
+
+
+def group_samples(request: Request, samples: Sequence[Sample], plans: Sequence[SamplePlan], *, by: User) -> list[ClearingBatch]:
+    """Make one batch per chemistry (protocol, antibodies), numbered in the order of the samples.
+
+    The caller holds the transaction. Samples keep their own dates; the batch shows the earliest hand-off.
+    """
+    groups: dict[tuple[str, str, str], list[int]] = {}
+    for index, plan in enumerate(plans):
+        groups.setdefault(plan.chemistry, []).append(index)
+    protocols = {p.name: p for p in reversed(selectors.offered_protocols())}
+    batches = []
+    for number, (chemistry, members) in enumerate(groups.items(), start=1):
+        batch = _make_batch(request, number, protocols[chemistry[0]], chemistry, [plans[i] for i in members])
+        born(batch, by=by)
+        Sample.objects.filter(pk__in=[samples[i].pk for i in members]).update(clearing_batch=batch)
+        for i in members:
+            samples[i].clearing_batch = batch
+        batches.append(batch)
+    changed_many(samples)
+    return batches
+
+
+def _make_batch(
+    request: Request, number: int, protocol: ClearingProtocol, chemistry: tuple[str, str, str], plans: Sequence[SamplePlan]
+) -> ClearingBatch:
+    dates = [plan.expected_handoff_date for plan in plans if plan.expected_handoff_date]
+    notes = [f"{plan.notes_for_clearer.strip()} ({plan.name})" for plan in plans if plan.notes_for_clearer.strip()]
+    return ClearingBatch.objects.create(
+        request=request,
+        number=number,
+        protocol=protocol,
+        antibody1=chemistry[1],
+        antibody2=chemistry[2],
+        clearer=request.owner if request.self_clearing else None,
+        expected_handoff_date=min(dates, default=None),
+        notes_for_clearer="\n".join(notes),
+    )
+
+
+def start(batch: ClearingBatch, *, by: User) -> None:
+    """Claim the batch and begin. Of two people who press at once, one gets it and the other is told."""
+    _require(selectors.may_clear(batch, by), "Only clearing staff, or a self-clearing owner, start clearing.")
+    _require_open(batch.request)
+    with transaction.atomic():
+        advance(batch, ClearingState.IN_PROGRESS, by=by, note="claimed")
+        ClearingBatch.objects.filter(pk=batch.pk).update(clearer=by)
+    batch.clearer = by
+
+
+def put_back(batch: ClearingBatch, *, by: User, reason: str) -> None:
+    """Give a claimed batch back to the queue, as long as no step is logged."""
+    _require(selectors.can_log(batch, by), "Only who works on the batch may put it back.")
+    if batch.log.exists():
+        raise NotReady("Steps are logged already, so the batch cannot go back to the queue. Assign it to a colleague instead.")
+    with transaction.atomic():
+        advance(batch, ClearingState.WAITING, by=by, note=reason)
+        ClearingBatch.objects.filter(pk=batch.pk).update(clearer=None)
+    batch.clearer = None
+
+
+def assign(batch: ClearingBatch, *, clearer: User, by: User) -> None:
+    """Give the batch to a colleague of the clearing staff."""
+    _require(roles.has_role(by, Role.CLEARER, Role.MANAGER), "Only clearing staff assign batches.")
+    if not roles.can(clearer, roles.Action.CLEAR, batch.request):
+        raise Invalid(f"{clearer} is not clearing staff; choose somebody who is.")
+    with transaction.atomic():
+        ClearingBatch.objects.filter(pk=batch.pk).update(clearer=clearer)
+        record(batch, "assigned", by=by, note=str(clearer))
+    batch.clearer = clearer
+
+
+def record_step(
+    batch: ClearingBatch, slug: str, *, performed_at: datetime, by: User, note: str = "", lot: str = "", replaces: int = 0
+) -> ClearingStepLog:
+    """Log one step at once. `replaces` is the revision that the person saw: 0 for none.
+
+    Pressing twice is harmless; if a colleague logged the step meanwhile, StaleState says who and when.
+    """
+    _require(selectors.can_log(batch, by), "Only who works on this batch logs its steps; start or re-open it first.")
+    step = batch.protocol.steps.filter(slug=slug).first()
+    if step is None:
+        raise Invalid(f"{batch.protocol} has no step {slug}; reload the page.")
+    _check_entry(step, performed_at, note)
+    with transaction.atomic():
+        _hold(batch)
+        existing = batch.log.filter(step=step).select_related("by").first()
+        if existing is None:
+            log = batch.log.create(step=step, performed_at=performed_at, by=by, note=note.strip(), lot=lot.strip())
+            verb = "step logged"
+        else:
+            log, verb = _correct(existing, performed_at, by, note.strip(), lot.strip(), replaces), "step corrected"
+        changed(log)
+        record(batch, verb, by=by, note=_said(step, log))
+    return log
+
+
+def _hold(batch: ClearingBatch) -> None:
+    """Take the batch's row for this transaction: it must still be in progress when the entry lands."""
+    held = ClearingBatch.objects.select_for_update().filter(pk=batch.pk, state=ClearingState.IN_PROGRESS)
+    if not held.exists():
+        raise StaleState("The batch was completed or put back meanwhile; your entry was not saved. Reload the page.")
+
+
+def _correct(
+    log: ClearingStepLog, performed_at: datetime, by: User, note: str, lot: str, replaces: int
+) -> ClearingStepLog:
+    same = (log.note, log.lot) == (note, lot) and abs((log.performed_at - performed_at).total_seconds()) < 60
+    if same:
+        return log
+    changed_rows = ClearingStepLog.objects.filter(pk=log.pk, revision=replaces).update(
+        performed_at=performed_at, by=by, note=note, lot=lot, revision=replaces + 1, recorded_at=timezone.now()
+    )
+    if changed_rows != 1:
+        when = timezone.localtime(log.recorded_at).strftime("%H:%M")
+        raise StaleState(f"{log.by} logged this step at {when} already; your entry was not saved. Reload to see theirs.")
+    log.refresh_from_db()
+    return log
+
+
+def _check_entry(step: ProtocolStep, performed_at: datetime, note: str) -> None:
+    if performed_at > timezone.now() + timezone.timedelta(minutes=5):
+        raise Invalid("This time lies in the future; log a step when it is done.", fields={"performed_at": ["Not in the future."]})
+    if len(note.strip()) > step.note_max:
+        raise Invalid(f"The note has {len(note.strip())} characters; at most {step.note_max} fit.", fields={"note": [f"At most {step.note_max} characters."]})
+
+
+def _said(step: ProtocolStep, log: ClearingStepLog) -> str:
+    extras = [text for text in (log.note, f"lot {log.lot}" if log.lot else "") if text]
+    return ": ".join([step.label, *extras])
+
+
+def complete(batch: ClearingBatch, *, by: User, link: str = "", skip_missing: bool = False) -> None:
+    """Finish the batch. Unlogged steps are named; `skip_missing` says they were left out on purpose."""
+    _require(selectors.can_log(batch, by), "Only who works on this batch completes it.")
+    if batch.protocol.needs_link and not (link or batch.link).startswith(("http://", "https://")):
+        raise Invalid("Give the address of the spreadsheet with the steps.", fields={"link": ["Begin with https://"]})
+    missing = selectors.missing_steps(batch)
+    if missing and not skip_missing:
+        raise NotReady(f"{len(missing)} of {batch.protocol.steps.count()} steps are not logged, the first is “{missing[0].label}”. Log them, or complete with “left out on purpose”.")
+    note = f"left out: {', '.join(step.slug for step in missing)}" if missing else ""
+    with transaction.atomic():
+        if link:
+            ClearingBatch.objects.filter(pk=batch.pk).update(link=link)
+        advance(batch, ClearingState.COMPLETE, by=by, note=note)
+
+
+def reopen(batch: ClearingBatch, *, by: User, reason: str) -> None:
+    """Open a finished batch again, to correct its log. The history keeps both."""
+    _require(roles.has_role(by, Role.CLEARER, Role.MANAGER), "Only staff re-open a batch.")
+    if not reason.strip():
+        raise Invalid("Say why the batch is opened again.", fields={"reason": ["Give a reason."]})
+    with transaction.atomic():
+        advance(batch, ClearingState.IN_PROGRESS, by=by, note=reason.strip())
+
+
+def cancel_open(request: Request, *, by: User, note: str) -> None:
+    """Cancel the batches that are not finished. The caller holds the transaction."""
+    open_states = [ClearingState.WAITING, ClearingState.IN_PROGRESS]
+    batches = ClearingBatch.objects.filter(request=request, state__in=open_states).select_related("request")
+    advance_many(batches, ClearingState.CANCELLED, by=by, note=note)
+
+
+def _require(allowed: bool, otherwise: str) -> None:  # noqa: FBT001  # the sentence reads as one
+    if not allowed:
+        raise NotAllowed(otherwise)
+
+
+def _require_open(request: Request) -> None:
+    from requests_app.states import RequestState
+
+    if request.state != RequestState.SUBMITTED:
+        raise NotReady(f"The request is {request.get_state_display().lower()}.")

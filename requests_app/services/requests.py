@@ -1,0 +1,156 @@
+"""Write requests and samples: drafts, submission, withdrawal, reception. This app's rows only."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from core_app import roles
+from core_app.changes import changed_many
+from core_app.errors import Invalid, NotAllowed, NotReady, StaleState, Taken
+from core_app.models import Lab, User
+from core_app.roles import Action
+from core_app.transitions import advance, born, record
+from requests_app.models import ClearingBatch, Request, Sample, Species, Subject
+from requests_app.models.request import REQUEST_NAME, SAMPLE_NAME, folder_of
+from requests_app.plans import RequestPlan, SamplePlan
+from requests_app.services.people import freeze_username
+from requests_app.states import ClearingState, RequestState
+
+
+def create_draft(*, owner: User, by: User, draft: dict[str, Any] | None = None) -> Request:
+    """Begin a request. Nothing of it is seen by others before submission."""
+    with transaction.atomic():
+        request = Request.objects.create(owner=owner, requested_by=by, draft=draft or {})
+        born(request, by=by)
+    return request
+
+
+def edit_draft(request: Request, draft: dict[str, Any], *, by: User) -> None:
+    """Save the form as typed, however incomplete. Refused once submitted."""
+    if not roles.can(by, Action.EDIT_DRAFT, request):
+        raise NotAllowed("Only who writes a draft may edit it.")
+    still_draft = Request.objects.filter(pk=request.pk, state=RequestState.DRAFT)
+    if still_draft.update(draft=draft, name=str(draft.get("name", ""))[:64]) != 1:
+        raise StaleState("This request was submitted meanwhile; nothing was changed. Open its page.")
+    request.draft = draft
+
+
+def delete_draft(request: Request, *, by: User) -> None:
+    """Throw a draft away; it has no history worth keeping."""
+    if not roles.can(by, Action.EDIT_DRAFT, request):
+        raise NotAllowed("Only who writes a draft may delete it.")
+    deleted, _ = Request.objects.filter(pk=request.pk, state=RequestState.DRAFT).delete()
+    if not deleted:
+        raise StaleState("This request was submitted meanwhile; withdraw it on its page instead.")
+
+
+def submit(request: Request, plan: RequestPlan, *, by: User) -> list[Sample]:
+    """Turn a draft into a submitted request with its samples. The caller holds the transaction.
+
+    Raises Taken if the owner has a request of this name, Invalid for names that cannot be.
+    """
+    if not roles.can(by, Action.EDIT_DRAFT, request):
+        raise NotAllowed("Only who writes a draft may submit it.")
+    _fill(request, plan)
+    try:
+        request.full_clean(validate_unique=False, validate_constraints=False, exclude=["draft"])
+        with transaction.atomic():
+            advance_to_submitted(request, by=by)
+    except ValidationError as problem:
+        raise Invalid("Correct the marked fields.", fields=problem.message_dict) from problem
+    except IntegrityError as clash:
+        raise Taken(f"{request.owner} has a request named “{plan.name}” already; choose another name.") from clash
+    freeze_username(request.owner)
+    return _make_samples(request, plan)
+
+
+def advance_to_submitted(request: Request, *, by: User) -> None:
+    """Save the fields of the request and move it on; the database refuses a name used twice."""
+    request.save(force_update=True)
+    advance(request, RequestState.SUBMITTED, by=by)
+
+
+def _fill(request: Request, plan: RequestPlan) -> None:
+    REQUEST_NAME(plan.name)
+    request.name = plan.name
+    request.name_key = folder_of(plan.name).casefold()
+    request.description = plan.description
+    request.species = Species.objects.get(name=plan.species)
+    request.correspondence_email = plan.correspondence_email
+    request.lab = Lab.objects.filter(name__iexact=plan.lab).first()
+    request.lab_text = "" if request.lab else plan.lab
+    request.retention = plan.retention
+    request.testing = plan.testing
+    request.self_clearing = plan.self_clearing
+    request.self_imaging = plan.self_imaging
+    request.auditor = User.objects.filter(username=plan.auditor).first() if plan.auditor else None
+    request.submitted_at = timezone.now()
+    request.draft = None
+
+
+def _make_samples(request: Request, plan: RequestPlan) -> list[Sample]:
+    samples = [_sample(request, i, wanted) for i, wanted in enumerate(plan.samples, start=1)]
+    try:
+        for sample in samples:
+            sample.clean_fields(exclude=["request", "code", "clearing_batch"])
+        Sample.objects.bulk_create(samples)
+    except ValidationError as problem:
+        raise Invalid("Correct the sample names.", fields=problem.message_dict) from problem
+    changed_many(samples)
+    return samples
+
+
+def _sample(request: Request, position: int, wanted: SamplePlan) -> Sample:
+    SAMPLE_NAME(wanted.name)
+    return Sample(
+        request=request,
+        position=position,
+        name=wanted.name,
+        name_key=wanted.name.casefold(),
+        subject=Subject.objects.filter(name=wanted.subject).first() if wanted.subject else None,
+        perfusion_date=wanted.perfusion_date,
+        expected_handoff_date=wanted.expected_handoff_date,
+        notes_for_clearer=wanted.notes_for_clearer,
+    )
+
+
+def receive(sample: Sample, *, by: User) -> None:
+    """Note that the tube is here: who took it, and when. A second scan changes nothing."""
+    if not roles.can(by, Action.CLEAR, sample.request):
+        raise NotAllowed("Only clearing staff, or a self-clearing owner, receive samples.")
+    if sample.request.state != RequestState.SUBMITTED:
+        raise NotReady(f"The request is {sample.request.get_state_display().lower()}; there is nothing to receive.")
+    with transaction.atomic():
+        waiting = Sample.objects.filter(pk=sample.pk, received_at=None)
+        if waiting.update(received_at=timezone.now(), received_by=by) == 1:
+            record(sample.request, "sample received", by=by, note=sample.name)
+    sample.refresh_from_db(fields=["received_at", "received_by"])
+
+
+def withdraw(request: Request, *, by: User, reason: str) -> None:
+    """Take the request back. Owners until clearing starts; afterwards managers, with the reason."""
+    if not roles.can(by, Action.WITHDRAW, request):
+        raise NotAllowed("Only the owner, the PI of its lab or a manager may withdraw a request.")
+    if not reason.strip():
+        raise Invalid("Say why, so that everybody involved understands it later.", fields={"reason": ["Give a reason."]})
+    if clearing_started(request) and not roles.has_role(by, roles.Role.MANAGER):
+        raise NotReady("Clearing has started, so the samples are no longer as you handed them in. Ask a manager to cancel the request.")
+    with transaction.atomic():
+        advance(request, RequestState.WITHDRAWN, by=by, note=reason.strip())
+
+
+def clearing_started(request: Request) -> bool:
+    batches = ClearingBatch.objects.filter(request=request)
+    return batches.exclude(state__in=[ClearingState.WAITING, ClearingState.CANCELLED]).exists()
+
+
+def close(request: Request) -> None:
+    """Close a request in which nothing is open any more. The caller holds the transaction."""
+    advance(request, RequestState.CLOSED, by=None, note="Everything is done.")
+
+
+def reopen(request: Request, *, by: User | None, note: str) -> None:
+    """Open a closed request again for another round. The caller holds the transaction."""
+    advance(request, RequestState.SUBMITTED, by=by, note=note)
