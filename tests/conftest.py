@@ -15,7 +15,7 @@ from tests.support import environment, network
 environment.prepare()
 django.setup()
 
-pytest_plugins = ["tests.support.browser", "tests.support.mariadb"]
+pytest_plugins = ["tests.support.browser", "tests.support.mariadb", "tests.support.people"]
 
 HERE = Path(__file__).parent
 
