@@ -9,7 +9,7 @@ from pipeline.errors import BadInput
 from pipeline.raw.layouts import SHEETS, Sheet, sheet_code
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from pipeline.contract import Json, JsonDict, Problem
 
@@ -102,13 +102,6 @@ class DeliveryReport:
             "bytes": self.bytes,
             "ignored_files": self.ignored_files,
         }
-
-
-def folded(items: Sequence[str], *, most: int) -> str:
-    """Join names for a sentence, the rest as a number: "a, b and 37 more like it"."""
-    if len(items) <= most:
-        return ", ".join(items)
-    return f"{', '.join(items[:most])} and {len(items) - most:,} more like it"
 
 
 def _channel(value: Json) -> ExpectedChannel:

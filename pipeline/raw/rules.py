@@ -13,7 +13,6 @@ from pipeline.raw.delivery import (
     ExpectedChannel,
     FileEntry,
     GroupCount,
-    folded,
 )
 from pipeline.raw.sorting import (
     Group,
@@ -24,11 +23,10 @@ from pipeline.raw.sorting import (
     sort_listing,
 )
 from pipeline.raw.tiff_header import HeaderFault, HeaderProblem, PlaneHeader
+from pipeline.raw.wording import be, belong, count_files, folded, plane_ranges
 
 Headers: TypeAlias = Mapping[str, PlaneHeader | HeaderProblem]
 
-_MOST_NAMES = 3
-_MOST_RANGES = 6
 _WAIT = "Wait for the copy to finish, then press Check again."
 _COPY_AGAIN = "Copy it again from the microscope, then press Check again."
 _FAULTS: dict[HeaderFault, tuple[str, str]] = {
@@ -98,8 +96,8 @@ def _folder_problems(found: SortedListing, listing: Sequence[FileEntry]) -> Iter
         names = [entry.name for entry in found.links_out]
         yield Problem(
             names[0],
-            f"{_files(len(names))} {_be(len(names))} a link that leads out of the data storage: "
-            f"{folded(names, most=_MOST_NAMES)}.",
+            f"{count_files(len(names))} {be(len(names))} a link that leads out of the data storage: "
+            f"{folded(names)}.",
             "Copy the files themselves, then press Check again.",
         )
 
@@ -111,7 +109,7 @@ def _stray_channels(found: SortedListing, expected: Expected) -> Iterator[Proble
         names = _names(group for key, group in found.groups.items() if key[1] == index)
         yield Problem(
             names[0],
-            f"{_files(len(names))} {_belong(len(names))} to Filter{index:04d}, "
+            f"{count_files(len(names))} {belong(len(names))} to Filter{index:04d}, "
             f"but only {len(known)} channel{'s were' if len(known) > 1 else ' was'} requested.",
             "Add the channel to the form, or move its files to another folder.",
         )
@@ -137,15 +135,15 @@ def _plane_problems(channel: ExpectedChannel, key: GroupKey, group: Group) -> It
         there = channel.planes - len(missing)
         yield Problem(
             "",
-            f"{where} has {there:,} of {channel.planes:,} planes; {_ranges(missing)} "
-            f"{_be(len(missing))} missing.",
+            f"{where} has {there:,} of {channel.planes:,} planes; {plane_ranges(missing)} "
+            f"{be(len(missing))} missing.",
             _WAIT,
         )
     if beyond := sorted(z for z in group.planes if z >= channel.planes):
         yield Problem(
             group.planes[beyond[0]][0].name,
             f"{where} has {len(beyond):,} more than the {channel.planes:,} planes requested: "
-            f"{_ranges(beyond)}.",
+            f"{plane_ranges(beyond)}.",
             "Correct the number of planes on the form, or move the extra files away.",
         )
     yield from _duplicates(where, group)
@@ -157,8 +155,8 @@ def _duplicates(where: str, group: Group) -> Iterator[Problem]:
         names = sorted(entry.name for entry in group.planes[double[0]])
         yield Problem(
             names[1],
-            f"{where} has more than one file for {_ranges(double)}, for example "
-            f"{folded(names, most=_MOST_NAMES)}.",
+            f"{where} has more than one file for {plane_ranges(double)}, for example "
+            f"{folded(names)}.",
             "Leave only the files of one acquisition in the folder, then press Check again.",
         )
 
@@ -179,7 +177,7 @@ def _stray_groups(channel: ExpectedChannel, strays: dict[GroupKey, Group]) -> It
         yield Problem(
             strays[tiles[0]].first.name,
             f"Channel {channel.name} has tiles outside {channel.columns} columns x "
-            f"{channel.rows} rows: {folded(sorted(set(words)), most=_MOST_RANGES)}.",
+            f"{channel.rows} rows: {folded(sorted(set(words)))}.",
             "Correct the tiling on the form, or move these files away.",
         )
 
@@ -210,8 +208,8 @@ def _fault_problem(
     detail = first.detail if isinstance(first, HeaderProblem) else ""
     return Problem(
         names[0],
-        f"Channel {channel.name}: {_files(len(names))} {_be(len(names))} {words} ({detail}): "
-        f"{folded(names, most=_MOST_NAMES)}.",
+        f"Channel {channel.name}: {count_files(len(names))} {be(len(names))} {words} ({detail}): "
+        f"{folded(names)}.",
         remedy,
     )
 
@@ -224,8 +222,8 @@ def _depth_problems(channel: ExpectedChannel, read: dict[str, PlaneHeader]) -> I
     for kind, names in kinds.items():
         yield Problem(
             names[0],
-            f"Channel {channel.name}: {_files(len(names))} {_be(len(names))} {kind}, not 16-bit: "
-            f"{folded(names, most=_MOST_NAMES)}.",
+            f"Channel {channel.name}: {count_files(len(names))} {be(len(names))} {kind}, not 16-bit: "
+            f"{folded(names)}.",
             "Export the planes again as 16-bit grey values, then press Check again.",
         )
 
@@ -246,15 +244,15 @@ def _shape_problems(channel: ExpectedChannel, read: dict[str, PlaneHeader]) -> I
     yield Problem(
         odd[0],
         f"Channel {channel.name} mixes plane sizes: most are {usual[1]:,} x {usual[0]:,} pixels, "
-        f"{_files(len(odd))} {_be(len(odd))} not ({first.width:,} x {first.height:,} first): "
-        f"{folded(odd, most=_MOST_NAMES)}.",
+        f"{count_files(len(odd))} {be(len(odd))} not ({first.width:,} x {first.height:,} first): "
+        f"{folded(odd)}.",
         "Leave only the files of one acquisition in the folder, then press Check again.",
     )
 
 
 def _notes(found: SortedListing, expected: Expected, headers: Headers) -> Iterator[str]:
     if found.ignored:
-        yield f"{_files(found.ignored)} not named like a raw plane {_be(found.ignored)} ignored."
+        yield f"{count_files(found.ignored)} not named like a raw plane {be(found.ignored)} ignored."
     shapes: dict[tuple[int, int], list[str]] = {}
     for channel in expected.channels:
         names = _names(channel_groups(found, channel).values())
@@ -289,29 +287,3 @@ def _where(channel: ExpectedChannel, key: GroupKey) -> str:
 
 def _names(groups: Iterable[Group]) -> list[str]:
     return sorted(entry.name for group in groups for entry in group.entries)
-
-
-def _ranges(numbers: Sequence[int]) -> str:
-    """Planes in words, from sorted numbers: "planes 3, 120-134 and 4 more ranges"."""
-    spans: list[list[int]] = []
-    for number in numbers:
-        if spans and spans[-1][1] == number - 1:
-            spans[-1][1] = number
-        else:
-            spans.append([number, number])
-    words = [str(low) if low == high else f"{low}-{high}" for low, high in spans]
-    more = len(words) - _MOST_RANGES
-    tail = f" and {more:,} more range{'s' if more > 1 else ''}" if more > 0 else ""
-    return f"plane{'s' if len(numbers) > 1 else ''} {', '.join(words[:_MOST_RANGES])}{tail}"
-
-
-def _files(count: int) -> str:
-    return f"{count:,} file{'' if count == 1 else 's'}"
-
-
-def _be(count: int) -> str:
-    return "is" if count == 1 else "are"
-
-
-def _belong(count: int) -> str:
-    return "belongs" if count == 1 else "belong"

@@ -1,0 +1,1 @@
+"""Measures the promises of speed, each against a reference run in the same minutes."""

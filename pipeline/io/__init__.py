@@ -1,0 +1,1 @@
+"""Readers and writers of image data: TIFF planes in, sharded precomputed volumes out."""

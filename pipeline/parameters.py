@@ -1,0 +1,49 @@
+"""Read typed values out of a spec; whatever is wrong becomes a sentence for the person."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from pipeline.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.contract import Json
+
+
+def text(values: Mapping[str, Json], key: str, default: str | None = None) -> str:
+    value = values.get(key, default)
+    if not isinstance(value, str):
+        raise BadInput(f"{key} must be a text, not {value!r}.")
+    return value
+
+
+def integer(values: Mapping[str, Json], key: str, default: int | None = None) -> int:
+    """A whole number of at least 0."""
+    value = values.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise BadInput(f"{key} must be a whole number, not {value!r}.")
+    return value
+
+
+def number(values: Mapping[str, Json], key: str, default: float) -> float:
+    """A finite number of at least 0."""
+    value = values.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadInput(f"{key} must be a number, not {value!r}.")
+    if not math.isfinite(value) or value < 0:
+        raise BadInput(f"{key} must be a number of at least 0, not {value!r}.")
+    return float(value)
+
+
+def triple(values: Mapping[str, Json], key: str) -> tuple[float, float, float]:
+    """Three positive numbers, x, y, z."""
+    value = values.get(key)
+    if not isinstance(value, list) or len(value) != 3:
+        raise BadInput(f"{key} must be three numbers (x, y, z), not {value!r}.")
+    x, y, z = (number({key: item}, key, 0.0) for item in value)
+    if min(x, y, z) <= 0:
+        raise BadInput(f"{key} must be three positive numbers (x, y, z), not {value!r}.")
+    return x, y, z

@@ -1,0 +1,193 @@
+"""Product folders: built beside their place, resumed after a crash, published by rename.
+
+`<dest>.partial-<attempt>` is the draft of one attempt and holds a lock for as long as its writer
+lives. Short decisions about one destination (adopt, publish) are taken under a lock of their own.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from pipeline.errors import Busy
+from pipeline.workspace import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pipeline.contract import Json, JsonDict
+
+RECORD = "_product.json"
+_LOCK = "lock"
+_IDENTITY = "identity"
+_WORKING_FILES = (_LOCK, _IDENTITY)
+
+
+def digest_of(document: Json) -> str:
+    """A stable name for a JSON value: BLAKE2b, 128 bit, of its canonical text."""
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def published(destination: Path, identity: str) -> JsonDict | None:
+    """The outputs of the product at `destination` if it is the one with this identity."""
+    try:
+        record = json.loads((destination / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(record, dict) or record.get("identity") != identity:
+        return None
+    return cast("JsonDict", record["outputs"])
+
+
+@dataclass(slots=True)
+class Draft:
+    """A product being built in `folder`. `resumed` says that a dead attempt's work is in it."""
+
+    destination: Path
+    folder: Path
+    identity: str
+    resumed: bool
+    _lock: int
+
+    def publish(self, record: JsonDict, *, working_files: tuple[str, ...] = ()) -> JsonDict:
+        """Put the product in its place and return its outputs.
+
+        If another attempt has published the same identity meanwhile, ours is dropped and theirs
+        returned. Readers never find half a product: the swap is two renames.
+        """
+        outputs = cast("JsonDict", record["outputs"])
+        text = json.dumps({**record, "identity": self.identity}, indent=1, sort_keys=True)
+        with _deciding(self.destination):
+            theirs = published(self.destination, self.identity)
+            if theirs is not None:
+                self.discard()
+                return theirs
+            write_atomically(self.folder / RECORD, text)
+            for name in (*working_files, *_WORKING_FILES):
+                (self.folder / name).unlink(missing_ok=True)
+            _swap(self.folder, self.destination)
+        return outputs
+
+    def discard(self) -> None:
+        """Remove the draft; nothing of it is worth keeping."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Let go of the draft. What is left of it may be adopted by a later attempt."""
+        os.close(self._lock)
+
+
+@contextmanager
+def open_draft(destination: Path, *, name: str, identity: str) -> Iterator[Draft]:
+    """Start or resume the draft of attempt `name`; raise Busy if that very attempt is alive."""
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    folder = destination.with_name(f"{destination.name}.partial-{name}")
+    with _deciding(destination):
+        _restore_interrupted_swap(destination)
+        draft = _own(destination, folder, identity) or _adopted(destination, folder, identity)
+        draft = draft or _fresh(destination, folder, identity)
+    try:
+        yield draft
+    finally:
+        draft.close()
+
+
+def _own(destination: Path, folder: Path, identity: str) -> Draft | None:
+    """The draft that this same attempt left when it died, if it can be used."""
+    if not folder.exists():
+        return None
+    lock = _try_lock(folder)
+    if lock is None:
+        raise Busy(f"Attempt {folder.name} is still running elsewhere. Wait for it, or cancel it.")
+    if _identity_of(folder) == identity:
+        return Draft(destination, folder, identity, resumed=True, _lock=lock)
+    _remove(folder, lock)
+    return None
+
+
+def _adopted(destination: Path, folder: Path, identity: str) -> Draft | None:
+    """Take over a dead attempt's draft of the same product; remove dead drafts of others."""
+    draft: Draft | None = None
+    for other in sorted(destination.parent.glob(f"{_glob_quoted(destination.name)}.partial-*")):
+        lock = _try_lock(other)
+        if lock is None:
+            continue
+        if draft is None and _identity_of(other) == identity:
+            other.rename(folder)
+            draft = Draft(destination, folder, identity, resumed=True, _lock=lock)
+        else:
+            _remove(other, lock)
+    return draft
+
+
+def _fresh(destination: Path, folder: Path, identity: str) -> Draft:
+    folder.mkdir()
+    lock = _try_lock(folder)
+    if lock is None:
+        raise Busy(f"Attempt {folder.name} was started twice at the same moment.")
+    write_atomically(folder / _IDENTITY, identity)
+    return Draft(destination, folder, identity, resumed=False, _lock=lock)
+
+
+def _identity_of(folder: Path) -> str:
+    try:
+        return (folder / _IDENTITY).read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def _try_lock(folder: Path) -> int | None:
+    """Lock the draft for this process; None if a live process holds it."""
+    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _remove(folder: Path, lock: int) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    os.close(lock)
+
+
+@contextmanager
+def _deciding(destination: Path) -> Iterator[None]:
+    path = destination.with_name(f".{destination.name}.lock")
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _swap(folder: Path, destination: Path) -> None:
+    old = destination.with_name(f"{destination.name}.old")
+    if destination.exists():
+        destination.rename(old)
+    folder.rename(destination)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _restore_interrupted_swap(destination: Path) -> None:
+    old = destination.with_name(f"{destination.name}.old")
+    if not old.exists():
+        return
+    if destination.exists():
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        old.rename(destination)
+
+
+def _glob_quoted(name: str) -> str:
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)

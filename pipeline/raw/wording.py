@@ -1,0 +1,43 @@
+"""Counts and lists of planes as a person says them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_MOST_RANGES = 6
+
+
+def folded(items: Sequence[str], *, most: int = 3) -> str:
+    """Join names for a sentence, the rest as a number: "a, b and 37 more like it"."""
+    if len(items) <= most:
+        return ", ".join(items)
+    return f"{', '.join(items[:most])} and {len(items) - most:,} more like it"
+
+
+def plane_ranges(numbers: Sequence[int]) -> str:
+    """Planes in words, from sorted numbers: "planes 3, 120-134 and 4 more ranges"."""
+    spans: list[list[int]] = []
+    for number in numbers:
+        if spans and spans[-1][1] == number - 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    words = [str(low) if low == high else f"{low}-{high}" for low, high in spans]
+    more = len(words) - _MOST_RANGES
+    tail = f" and {more:,} more range{'s' if more > 1 else ''}" if more > 0 else ""
+    return f"plane{'s' if len(numbers) > 1 else ''} {', '.join(words[:_MOST_RANGES])}{tail}"
+
+
+def count_files(count: int) -> str:
+    return f"{count:,} file{'' if count == 1 else 's'}"
+
+
+def be(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def belong(count: int) -> str:
+    return "belongs" if count == 1 else "belong"

@@ -1,0 +1,196 @@
+"""Step precompute: a stack of planes becomes a Neuroglancer volume with its pyramid, in one pass."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, cast
+
+from pipeline import parameters, products
+from pipeline.contract import PIPELINE_VERSION
+from pipeline.errors import BadInput
+from pipeline.io.codec import choose_codec
+from pipeline.io.pyramid import plan_scales
+from pipeline.io.survey import Survey
+from pipeline.io.tiff import open_stack
+from pipeline.io.volume import VolumeWriter
+from pipeline.raw.selection import lavision_planes, sorted_planes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.contract import Json, JsonDict, StepSpec
+    from pipeline.io.grid import Triple
+    from pipeline.io.pyramid import Scale
+    from pipeline.io.tiff import PlaneStack
+    from pipeline.workspace import Workspace
+
+_DEFAULT_MIPS = 4
+_CHECKPOINT_SECONDS = 20.0
+_CHECKPOINT = "checkpoint.npz"
+_WORKING_FILES = (_CHECKPOINT, "checkpoint.writing")
+_THUMBNAIL = "thumbnail.png"
+_SMALL_PLANE_BYTES = 4 << 20
+_LEAST_CHUNK, _MOST_CHUNK = 16, 512
+
+
+def run(spec: StepSpec, work: Workspace) -> JsonDict:
+    """Build the volume, or return at once if it is there already. Raises StepFailed kinds."""
+    destination = work.resolve(spec.outputs["volume"])
+    paths = _planes(spec, work)
+    codec = choose_codec(parameters.text(spec.parameters, "compression"))
+    work.input_digest = _input_digest(spec, paths)
+    identity = products.digest_of(
+        {
+            "step": spec.step,
+            "input": work.input_digest,
+            "parameters": _lasting(spec.parameters),
+            "codec": codec.name,
+        }
+    )
+    if (there := products.published(destination, identity)) is not None:
+        return there
+    stack = open_stack(paths, threads=work.threads)
+    scales, chunk = _plan(spec, stack)
+    survey = Survey.plan(scales)
+    with products.open_draft(destination, name=spec.name, identity=identity) as draft:
+        writer = VolumeWriter(draft.folder, scales, chunk, codec, survey)
+        try:
+            _write(writer, stack, draft, spec, work)
+            outputs = _describe(writer, survey, draft.folder)
+        except BadInput:
+            draft.discard()
+            raise
+        finally:
+            writer.close()
+        return draft.publish(_record(spec, work, outputs), working_files=_WORKING_FILES)
+
+
+def _planes(spec: StepSpec, work: Workspace) -> list[Path]:
+    folder = work.resolve(parameters.text(spec.inputs, "folder"))
+    layout = parameters.text(spec.inputs, "layout")
+    if layout == "lavision":
+        return lavision_planes(
+            work.root,
+            folder,
+            channel_index=parameters.integer(spec.inputs, "channel_index"),
+            sheet_code=parameters.integer(spec.inputs, "sheet_code"),
+            planes=parameters.integer(spec.inputs, "planes"),
+        )
+    if layout != "planes":
+        raise BadInput(f'The layout must be "lavision" or "planes", not {layout!r}.')
+    planes = parameters.integer(spec.inputs, "planes") if "planes" in spec.inputs else None
+    return sorted_planes(work.root, folder, planes=planes)
+
+
+def _input_digest(spec: StepSpec, paths: list[Path]) -> str:
+    """Names, sizes and times of the planes: enough to notice a change without reading them twice.
+
+    The contents are digested by inspect_raw; its manifest digest is part of the inputs if given.
+    """
+    files: list[Json] = []
+    for path in paths:
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise BadInput(f"{path.name} cannot be read: {error.strerror or error}.") from error
+        files.append([path.name, status.st_size, status.st_mtime_ns])
+    return products.digest_of({"inputs": spec.inputs, "files": files})
+
+
+def _lasting(given: JsonDict) -> JsonDict:
+    """The parameters that change the product; how often to save is not one of them."""
+    return {key: value for key, value in given.items() if key != "checkpoint_seconds"}
+
+
+def _plan(spec: StepSpec, stack: PlaneStack) -> tuple[list[Scale], Triple]:
+    depth, height, width = stack.shape
+    x, y, z = (max(1, round(um * 1000)) for um in parameters.triple(spec.parameters, "voxel_um"))
+    chunk = _chunk(spec, plane_bytes=height * width * 2)
+    mips = parameters.integer(spec.parameters, "mips", _DEFAULT_MIPS)
+    scales = plan_scales((width, height, depth), (x, y, z), mips=mips, chunk=chunk)
+    if scales[-1].factor[1] > chunk[1] or scales[-1].factor[2] > chunk[2]:
+        raise BadInput(f"{mips} mips are too many for chunks of {chunk}. Choose fewer.")
+    return scales, chunk
+
+
+def _chunk(spec: StepSpec, *, plane_bytes: int) -> Triple:
+    """The chunk asked for, else one that keeps memory small: flat where planes are wide."""
+    if "chunk" not in spec.parameters:
+        return (64, 64, 64) if plane_bytes <= _SMALL_PLANE_BYTES else (128, 128, 16)
+    x, y, z = (int(side) for side in parameters.triple(spec.parameters, "chunk"))
+    for side in (x, y, z):
+        if side & (side - 1) or not _LEAST_CHUNK <= side <= _MOST_CHUNK:
+            raise BadInput(
+                f"A chunk side must be a power of two from {_LEAST_CHUNK} to {_MOST_CHUNK}."
+            )
+    return x, y, z
+
+
+def _write(
+    writer: VolumeWriter,
+    stack: PlaneStack,
+    draft: products.Draft,
+    spec: StepSpec,
+    work: Workspace,
+) -> None:
+    checkpoint = draft.folder / _CHECKPOINT
+    if draft.resumed:
+        writer.restore(checkpoint)
+    interval = parameters.number(spec.parameters, "checkpoint_seconds", _CHECKPOINT_SECONDS)
+    first, saved_at = writer.next_plane, time.monotonic()
+    label = parameters.text(spec.parameters, "channel", "volume")
+
+    def after_slab() -> None:
+        nonlocal saved_at
+        work.progress(writer.next_plane, stack.shape[0], "planes", f"Writing {label}")
+        if time.monotonic() - saved_at >= interval and writer.next_plane < stack.shape[0]:
+            writer.save(checkpoint)
+            saved_at = time.monotonic()
+
+    work.progress(first, stack.shape[0], "planes", f"Writing {label}")
+    writer.write(stack, threads=work.threads, after_slab=after_slab)
+    work.count_bytes(read=(stack.shape[0] - first) * stack.shape[1] * stack.shape[2] * 2)
+
+
+def _describe(writer: VolumeWriter, survey: Survey, folder: Path) -> JsonDict:
+    """Finish the files and say what a viewer needs to know of them."""
+    total = writer.finish()
+    info = json.dumps(writer.info(), indent=1, sort_keys=True)
+    picture = survey.thumbnail()
+    (folder / "info").write_text(info, encoding="utf-8")
+    (folder / _THUMBNAIL).write_bytes(picture)
+    top = writer.mips[0].scale
+    shards = sum(1 for _ in folder.glob("*/*.shard"))
+    voxels = top.size[0] * top.size[1] * top.size[2]
+    return {
+        "shape": list(top.size),
+        "dtype": "uint16",
+        "voxel_nm": list(top.resolution_nm),
+        "window": list(survey.window()),
+        "range": [survey.lowest, survey.highest],
+        "saturated_fraction": survey.saturated / voxels,
+        "scales": [_scale_facts(mip.scale) for mip in writer.mips],
+        "files": shards + 2,
+        "bytes": total + len(info) + len(picture),
+        "info_digest": products.digest_of(cast("Json", writer.info())),
+        "thumbnail": _THUMBNAIL,
+    }
+
+
+def _scale_facts(scale: Scale) -> JsonDict:
+    return {"key": scale.key, "size": list(scale.size), "resolution": list(scale.resolution_nm)}
+
+
+def _record(spec: StepSpec, work: Workspace, outputs: JsonDict) -> JsonDict:
+    total = outputs["bytes"]
+    assert isinstance(total, int)
+    work.count_bytes(written=total)
+    return {
+        "step": spec.step,
+        "pipeline": PIPELINE_VERSION,
+        "input_digest": work.input_digest,
+        "inputs": spec.inputs,
+        "parameters": _lasting(spec.parameters),
+        "outputs": outputs,
+    }
