@@ -51,12 +51,19 @@ def check_folder(root: Path, folder: DataPath, channels: Sequence[ImagingChannel
 
 def folders_in(root: Path, parent: DataPath) -> list[RawFolder]:
     """List the folders that lie where raw data of one objective belongs. Links are left out."""
-    path = parent.under(root)
-    if not path.is_dir():
+    try:
+        path = parent.real_under(root)
+        with os.scandir(path) as entries:
+            names = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False))
+    except (Invalid, OSError):
         return []
-    with os.scandir(path) as entries:
-        names = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False) and " " not in e.name)
-    return [RawFolder(name, _count_tiffs(path / name)) for name in names[:MOST_FOLDERS]]
+    usable = [name for name in names if is_usable(name)]
+    return [RawFolder(name, _count_tiffs(path / name)) for name in usable[:MOST_FOLDERS]]
+
+
+def is_usable(name: str) -> bool:
+    """Return True for a folder name that forms, paths and job specifications carry unharmed."""
+    return name.isprintable() and not set(name) & set(" /\\") and name not in {"", ".", ".."}
 
 
 def _count_tiffs(folder: Path) -> int:

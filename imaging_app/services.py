@@ -27,6 +27,7 @@ from imaging_app.models import (
 from imaging_app.states import ImagingState
 from requests_app.models import ClearingBatch, Request, Sample
 from requests_app.plans import PURPOSES, ResolutionPlan, SamplePlan
+from requests_app.states import RequestState
 
 
 def plan_round(
@@ -96,6 +97,10 @@ def start(batch: ImagingBatch, *, by: User) -> None:
     _require(selectors.may_image(batch, by), "Only imaging staff, or a self-imaging owner, start imaging.")
     if not selectors.is_cleared(batch):
         raise NotReady("These samples are still being cleared; imaging can start when clearing is complete.")
+    if batch.state == ImagingState.IN_PROGRESS:
+        if batch.imager_id == by.pk:
+            return  # pressed twice
+        raise StaleState(f"{batch.imager} has started this batch already.")
     with transaction.atomic():
         advance(batch, ImagingState.IN_PROGRESS, by=by, note="claimed")
         ImagingBatch.objects.filter(pk=batch.pk).update(imager=by)
@@ -136,6 +141,8 @@ def set_channels(imaging_request: ImagingRequest, settings_of: Mapping[int, Acqu
     if problems:
         first = next(iter(problems.values()))[0]
         raise Invalid(first, fields=problems)
+    if all(_is_set_so(channel, settings_of[channel.pk]) for channel in channels if channel.pk in settings_of):
+        return
     with transaction.atomic():
         _hold(imaging_request)
         for channel in channels:
@@ -145,6 +152,10 @@ def set_channels(imaging_request: ImagingRequest, settings_of: Mapping[int, Acqu
         RawDelivery.objects.filter(resolution__imaging_request=imaging_request).delete()
         changed(*channels)
         record(imaging_request, "acquisition entered", by=by)
+
+
+def _is_set_so(channel: ImagingChannel, given: Acquisition) -> bool:
+    return all(getattr(channel, name) == value for name, value in asdict(given).items())
 
 
 def acquisition_problems(channel: ImagingChannel, given: Acquisition) -> list[str]:
@@ -158,7 +169,7 @@ def acquisition_problems(channel: ImagingChannel, given: Acquisition) -> list[st
          f"Channel {name}: {objective.name} allows 1 to {most} tiles per side (columns x rows)."),
         (2 <= given.z_step_um <= 1000, f"Channel {name}: the z step lies between 2 and 1000 µm."),
         (1 <= given.z_planes <= 5500, f"Channel {name}: give the number of planes, 1 to 5500."),
-        (bool(given.raw_subfolder) and not set(given.raw_subfolder) & set(" /\\\0") and given.raw_subfolder not in {".", ".."},
+        (raw_data.is_usable(given.raw_subfolder),
          f"Channel {name}: choose the raw folder; its name has no blanks or slashes."),
         (given.orientation in ImagingChannel.Orientation.values, f"Channel {name}: choose an orientation of the list."),
         (given.zoom > 0 and (objective.has_zoom or given.zoom == 1.0), f"Channel {name}: {objective.name} has no zoom body; leave the zoom at 1."),
@@ -201,10 +212,17 @@ def check_delivery(imaging_request: ImagingRequest, *, by: User) -> list[RawDeli
         raise NotReady("Enter the parameters and the raw folder of each channel first.")
     reports = {key: _look(group) for key, group in groups.items()}
     with transaction.atomic():
+        _hold(imaging_request)
+        if _expectations(selectors.channels_by_folder(imaging_request)) != _expectations(groups):
+            raise StaleState("The parameters were changed during the check; check again.")
         deliveries = [_store(key, report, by) for key, report in reports.items()]
         problems = sum(len(d.problems) for d in deliveries)
         record(imaging_request, "delivery checked", by=by, note=f"{problems} problems" if problems else "right")
     return deliveries
+
+
+def _expectations(groups: Mapping[selectors.FolderKey, Sequence[ImagingChannel]]) -> dict[selectors.FolderKey, object]:
+    return {key: raw_data.expected_of(channels) for key, channels in groups.items()}
 
 
 def _look(channels: Sequence[ImagingChannel]) -> "raw_data.DeliveryReport":
@@ -242,10 +260,18 @@ def finish(imaging_request: ImagingRequest, *, by: User) -> None:
 
 
 def finish_batch(batch: ImagingBatch, *, by: User | None, on: date) -> None:
-    """Complete the batch once every sample in it is imaged or skipped. The caller holds the transaction."""
+    """Complete the batch once every sample in it is imaged or skipped. The caller holds the transaction.
+
+    A batch that nobody started, because all its samples were skipped, is skipped itself.
+    """
     unfinished = [ImagingState.WAITING, ImagingState.IN_PROGRESS]
-    batch.refresh_from_db(fields=["state"])
-    if batch.state == ImagingState.IN_PROGRESS and not batch.imaging_requests.filter(state__in=unfinished).exists():
+    # Of two people who finish the last two samples at once, the second has to see the first.
+    batch.refresh_from_db(fields=["state"], from_queryset=ImagingBatch.objects.select_for_update())
+    if batch.state not in unfinished or batch.imaging_requests.filter(state__in=unfinished).exists():
+        return
+    if batch.state == ImagingState.WAITING:
+        advance(batch, ImagingState.SKIPPED, by=by)
+    else:
         advance(batch, ImagingState.COMPLETE, by=by)
         ImagingBatch.objects.filter(pk=batch.pk).update(performed_on=on)
 
@@ -262,6 +288,8 @@ def reopen(imaging_request: ImagingRequest, *, by: User, reason: str) -> None:
     """Open a finished sample again, to correct it. The history keeps both."""
     _require(roles.has_role(by, Role.IMAGER, Role.MANAGER), "Only staff re-open imaging.")
     _require_reason(reason, "Say why imaging is opened again.")
+    if imaging_request.sample.request.state == RequestState.WITHDRAWN:
+        raise NotReady("The request is withdrawn, so nothing of it is opened again.")
     with transaction.atomic():
         advance(imaging_request, ImagingState.IN_PROGRESS, by=by, note=reason.strip())
         batch = imaging_request.batch

@@ -41,6 +41,14 @@ def skip_sample(imaging_request: ImagingRequest, *, by: User, reason: str) -> No
 
 def make_folders(imaging_request: ImagingRequest) -> None:
     """Make the folders in which the imager puts raw data. Safe to repeat; outside any transaction."""
-    for resolution in imaging_request.resolutions.select_related("objective", "imaging_request__sample__request__owner"):
-        folder = resolution.raw_folder(ventral_up=False).under(settings.DATA_ROOT)
-        folder.mkdir(parents=True, exist_ok=True)
+    rows = imaging_request.resolutions.select_related(
+        "objective", "imaging_request__sample__request__owner"
+    )
+    for folder in (resolution.raw_folder(ventral_up=False) for resolution in rows):
+        try:
+            folder.real_under(settings.DATA_ROOT).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise NotReady(
+                f"The folder {folder} could not be made ({error.strerror}). "
+                "Ask who looks after the storage, then press Make the folders."
+            ) from error

@@ -15,7 +15,11 @@ from core_app.transitions import advance, advance_many, born, record
 from requests_app import selectors
 from requests_app.models import ClearingBatch, ClearingProtocol, ClearingStepLog, ProtocolStep, Request, Sample
 from requests_app.plans import SamplePlan
-from requests_app.states import ClearingState
+from requests_app.states import ClearingState, RequestState
+
+
+MOST_LOT = 64
+MOST_LINK = 500
 
 
 def group_samples(request: Request, samples: Sequence[Sample], plans: Sequence[SamplePlan], *, by: User) -> list[ClearingBatch]:
@@ -60,6 +64,10 @@ def start(batch: ClearingBatch, *, by: User) -> None:
     """Claim the batch and begin. Of two people who press at once, one gets it and the other is told."""
     _require(selectors.may_clear(batch, by), "Only clearing staff, or a self-clearing owner, start clearing.")
     _require_open(batch.request)
+    if batch.state == ClearingState.IN_PROGRESS:
+        if batch.clearer_id == by.pk:
+            return  # pressed twice
+        raise StaleState(f"{batch.clearer} has started this batch already.")
     with transaction.atomic():
         advance(batch, ClearingState.IN_PROGRESS, by=by, note="claimed")
         ClearingBatch.objects.filter(pk=batch.pk).update(clearer=by)
@@ -69,10 +77,14 @@ def start(batch: ClearingBatch, *, by: User) -> None:
 def put_back(batch: ClearingBatch, *, by: User, reason: str) -> None:
     """Give a claimed batch back to the queue, as long as no step is logged."""
     _require(selectors.can_log(batch, by), "Only who works on the batch may put it back.")
-    if batch.log.exists():
-        raise NotReady("Steps are logged already, so the batch cannot go back to the queue. Assign it to a colleague instead.")
     with transaction.atomic():
-        advance(batch, ClearingState.WAITING, by=by, note=reason)
+        _hold(batch)
+        if batch.log.exists():
+            raise NotReady(
+                "Steps are logged already, so the batch cannot go back to the queue. "
+                "A colleague can go on with it as it is."
+            )
+        advance(batch, ClearingState.WAITING, by=by, note=reason.strip())
         ClearingBatch.objects.filter(pk=batch.pk).update(clearer=None)
     batch.clearer = None
 
@@ -82,6 +94,10 @@ def assign(batch: ClearingBatch, *, clearer: User, by: User) -> None:
     _require(roles.has_role(by, Role.CLEARER, Role.MANAGER), "Only clearing staff assign batches.")
     if not roles.can(clearer, roles.Action.CLEAR, batch.request):
         raise Invalid(f"{clearer} is not clearing staff; choose somebody who is.")
+    if batch.state not in {ClearingState.WAITING, ClearingState.IN_PROGRESS}:
+        raise NotReady(f"The batch is {batch.get_state_display().lower()}; there is nothing to assign.")
+    if batch.clearer_id == clearer.pk:
+        return
     with transaction.atomic():
         ClearingBatch.objects.filter(pk=batch.pk).update(clearer=clearer)
         record(batch, "assigned", by=by, note=str(clearer))
@@ -99,18 +115,38 @@ def record_step(
     step = batch.protocol.steps.filter(slug=slug).first()
     if step is None:
         raise Invalid(f"{batch.protocol} has no step {slug}; reload the page.")
-    _check_entry(step, performed_at, note)
+    _check_entry(step, performed_at, note, lot)
     with transaction.atomic():
         _hold(batch)
         existing = batch.log.filter(step=step).select_related("by").first()
         if existing is None:
             log = batch.log.create(step=step, performed_at=performed_at, by=by, note=note.strip(), lot=lot.strip())
             verb = "step logged"
+        elif _says_the_same(existing, performed_at, note.strip(), lot.strip()):
+            return existing
         else:
             log, verb = _correct(existing, performed_at, by, note.strip(), lot.strip(), replaces), "step corrected"
         changed(log)
         record(batch, verb, by=by, note=_said(step, log))
     return log
+
+
+def take_back_step(batch: ClearingBatch, slug: str, *, by: User, replaces: int) -> None:
+    """Remove an entry made by mistake; the history keeps it. `replaces` is the revision that the person saw.
+
+    Taking back what is gone already changes nothing.
+    """
+    _require(selectors.can_log(batch, by), "Only who works on this batch takes its steps back.")
+    with transaction.atomic():
+        _hold(batch)
+        log = batch.log.filter(step__slug=slug).select_related("step", "by").first()
+        if log is None:
+            return
+        if log.revision != replaces:
+            raise StaleState(f"{log.by} corrected this step meanwhile; nothing was taken back. Look at their entry first.")
+        said = _said(log.step, log)
+        log.delete()
+        record(batch, "step taken back", by=by, note=said)
 
 
 def _hold(batch: ClearingBatch) -> None:
@@ -120,12 +156,14 @@ def _hold(batch: ClearingBatch) -> None:
         raise StaleState("The batch was completed or put back meanwhile; your entry was not saved. Reload the page.")
 
 
+def _says_the_same(log: ClearingStepLog, performed_at: datetime, note: str, lot: str) -> bool:
+    """Return True for an entry that arrives twice, or that two people made in the same minute."""
+    return (log.note, log.lot) == (note, lot) and abs((log.performed_at - performed_at).total_seconds()) < 60
+
+
 def _correct(
     log: ClearingStepLog, performed_at: datetime, by: User, note: str, lot: str, replaces: int
 ) -> ClearingStepLog:
-    same = (log.note, log.lot) == (note, lot) and abs((log.performed_at - performed_at).total_seconds()) < 60
-    if same:
-        return log
     changed_rows = ClearingStepLog.objects.filter(pk=log.pk, revision=replaces).update(
         performed_at=performed_at, by=by, note=note, lot=lot, revision=replaces + 1, recorded_at=timezone.now()
     )
@@ -136,11 +174,13 @@ def _correct(
     return log
 
 
-def _check_entry(step: ProtocolStep, performed_at: datetime, note: str) -> None:
+def _check_entry(step: ProtocolStep, performed_at: datetime, note: str, lot: str) -> None:
     if performed_at > timezone.now() + timezone.timedelta(minutes=5):
         raise Invalid("This time lies in the future; log a step when it is done.", fields={"performed_at": ["Not in the future."]})
     if len(note.strip()) > step.note_max:
         raise Invalid(f"The note has {len(note.strip())} characters; at most {step.note_max} fit.", fields={"note": [f"At most {step.note_max} characters."]})
+    if len(lot.strip()) > MOST_LOT:
+        raise Invalid(f"The lot has {len(lot.strip())} characters; at most {MOST_LOT} fit.", fields={"lot": [f"At most {MOST_LOT} characters."]})
 
 
 def _said(step: ProtocolStep, log: ClearingStepLog) -> str:
@@ -153,6 +193,8 @@ def complete(batch: ClearingBatch, *, by: User, link: str = "", skip_missing: bo
     _require(selectors.can_log(batch, by), "Only who works on this batch completes it.")
     if batch.protocol.needs_link and not (link or batch.link).startswith(("http://", "https://")):
         raise Invalid("Give the address of the spreadsheet with the steps.", fields={"link": ["Begin with https://"]})
+    if len(link) > MOST_LINK:
+        raise Invalid(f"The address has {len(link)} characters; at most {MOST_LINK} fit.", fields={"link": ["Shorten it."]})
     missing = selectors.missing_steps(batch)
     if missing and not skip_missing:
         raise NotReady(f"{len(missing)} of {batch.protocol.steps.count()} steps are not logged, the first is “{missing[0].label}”. Log them, or complete with “left out on purpose”.")
@@ -168,6 +210,8 @@ def reopen(batch: ClearingBatch, *, by: User, reason: str) -> None:
     _require(roles.has_role(by, Role.CLEARER, Role.MANAGER), "Only staff re-open a batch.")
     if not reason.strip():
         raise Invalid("Say why the batch is opened again.", fields={"reason": ["Give a reason."]})
+    if batch.request.state == RequestState.WITHDRAWN:
+        raise NotReady("The request is withdrawn, so nothing of it is opened again.")
     with transaction.atomic():
         advance(batch, ClearingState.IN_PROGRESS, by=by, note=reason.strip())
 
@@ -185,7 +229,5 @@ def _require(allowed: bool, otherwise: str) -> None:  # noqa: FBT001  # the sent
 
 
 def _require_open(request: Request) -> None:
-    from requests_app.states import RequestState
-
     if request.state != RequestState.SUBMITTED:
         raise NotReady(f"The request is {request.get_state_display().lower()}.")
