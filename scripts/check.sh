@@ -25,6 +25,14 @@ step() {
     printf '%d.%d s' $(((ended - begun) / 1000000000)) $(((ended - begun) / 100000000 % 10)) >"$work/$name.time"
 }
 
+# The first screens of a long output say enough to begin with.
+show() {
+    local lines most=80
+    lines=$(wc -l <"$1")
+    head -n "$most" "$1" | sed 's/^/    /'
+    [ "$lines" -le "$most" ] || printf '    ... and %d more lines\n' $((lines - most))
+}
+
 report() {
     local name status=0
     for name in "$@"; do
@@ -33,7 +41,7 @@ report() {
         else
             status=1
             printf 'FAILED  %-12s %s\n' "$name" "$(cat "$work/$name.time")"
-            sed 's/^/    /' "$work/$name.out"
+            show "$work/$name.out"
         fi
     done
     return "$status"
@@ -71,8 +79,8 @@ lint_shell() {
 main() {
     # mypy takes as long as all the others together, so it has a core of its own.
     step types lint_types &
-    step format "$bin/ruff" format --check .
-    step lint "$bin/ruff" check .
+    step format "$bin/ruff" format --check --output-format concise .
+    step lint "$bin/ruff" check --output-format concise .
     step imports "$bin/lint-imports"
     step templates lint_templates
     step shell lint_shell

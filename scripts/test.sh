@@ -48,7 +48,7 @@ print_sum() {
         { gsub(/=/, ""); sub(/ in [0-9.]+s.*/, "")
           n = split($0, part, ",")
           for (i = 1; i <= n; i++) { split(part[i], word, " "); sum[word[2]] += word[1] } }
-        END { out = sum["failed"] + 0 " failed, " sum["passed"] + 0 " passed"
+        END { out = sum["passed"] + 0 " passed, " sum["failed"] + 0 " failed"
               if (sum["skipped"]) out = out ", " sum["skipped"] " skipped"
               errors = sum["error"] + sum["errors"]
               if (errors) out = out ", " errors " errors"
