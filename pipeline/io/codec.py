@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pipeline.errors import BadInput
 
@@ -14,16 +15,13 @@ if TYPE_CHECKING:
 _GZIP_WBITS = 31
 _LEVEL = 1
 
-try:
-    from isal import isal_zlib
-except ImportError:
-    isal_zlib = None
-
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """`encode` turns a chunk into stored bytes; None stores it raw. `name` is part of a draft's
-    identity, because two libraries compress to different bytes."""
+    """How to turn a chunk into stored bytes; `encode` None stores it raw.
+
+    `name` is part of a draft's identity, because two libraries compress to different bytes.
+    """
 
     name: str
     encode: Callable[[memoryview], bytes] | None
@@ -35,15 +33,16 @@ def choose_codec(compression: str) -> Codec:
         return Codec("raw", None)
     if compression != "gzip":
         raise BadInput(f'The compression must be "none" or "gzip", not {compression!r}.')
-    if isal_zlib is None:
-        return Codec("gzip-zlib", _by_zlib)
-    return Codec("gzip-isal", _by_isal)
+    compress = _isal_compress()
+    if compress is None:
+        return Codec("gzip-zlib", lambda chunk: zlib.compress(chunk, _LEVEL, wbits=_GZIP_WBITS))
+    return Codec("gzip-isal", lambda chunk: compress(chunk, _LEVEL, _GZIP_WBITS))
 
 
-def _by_zlib(chunk: memoryview) -> bytes:
-    return zlib.compress(chunk, _LEVEL, wbits=_GZIP_WBITS)
-
-
-def _by_isal(chunk: memoryview) -> bytes:
-    packed: bytes = isal_zlib.compress(chunk, _LEVEL, wbits=_GZIP_WBITS)
-    return packed
+def _isal_compress() -> Callable[[memoryview, int, int], bytes] | None:
+    """Five times as fast as zlib, where it is installed."""
+    try:
+        module = importlib.import_module("isal.isal_zlib")
+    except ImportError:
+        return None
+    return cast("Callable[[memoryview, int, int], bytes]", module.compress)

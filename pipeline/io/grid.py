@@ -36,7 +36,7 @@ class ChunkGrid:
         return x, y, z
 
     def extent(self, axis: int, index: int) -> tuple[int, int]:
-        """First and one past the last voxel of chunk `index` along `axis`; the last may be short."""
+        """First and one past the last voxel of chunk `index` along `axis`; the last may be cut."""
         start = index * self.chunk[axis]
         return start, min(start + self.chunk[axis], self.size[axis])
 
@@ -62,7 +62,7 @@ def axis_bits(shape: Triple) -> list[list[int]]:
 
 
 def morton_parts(shape: Triple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Per axis, the share of each grid coordinate in the code; a cell's code is the sum of three."""
+    """Per axis, the share of each coordinate in the code; a cell's code is the sum of three."""
     parts = []
     for axis, places in enumerate(axis_bits(shape)):
         coordinates = np.arange(shape[axis], dtype=np.uint64)

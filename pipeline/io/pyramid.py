@@ -74,7 +74,7 @@ def pair_sums(values: np.ndarray, axis: int) -> np.ndarray:
     front[axis], back[axis] = slice(0, count, 2), slice(1, count, 2)
     first, second = values[tuple(front)], values[tuple(back)]
     if count % 2 == 0:
-        return np.add(first, second)
+        return np.asarray(first + second)
     out = first.copy()
     inner = [slice(None)] * values.ndim
     inner[axis] = slice(0, count // 2)
@@ -115,13 +115,15 @@ class RowSums:
         high = self._memory("high", words.shape)
         np.bitwise_and(words, np.uint32(0xFFFF), out=low)
         np.right_shift(words, np.uint32(16), out=high)
-        return np.add(low, high, out=low)
+        np.add(low, high, out=low)
+        return low
 
     def _along_y(self, sums: np.ndarray) -> np.ndarray:
         if sums.shape[0] % 2:
             return pair_sums(sums, 0)
         out = self._memory("rows", (sums.shape[0] // 2, sums.shape[1]))
-        return np.add(sums[0::2], sums[1::2], out=out)
+        np.add(sums[0::2], sums[1::2], out=out)
+        return out
 
     def _as_words(self, rows: np.ndarray) -> np.ndarray:
         if self._width % 2 == 0 and rows.flags.c_contiguous:
@@ -154,7 +156,7 @@ def divide(sums: np.ndarray, covered: Coverage) -> np.ndarray:
     shift = sums.dtype.type(number.bit_length() - 1)
     means = np.add(sums, sums.dtype.type(number >> 1))
     np.right_shift(means, shift, out=means)
-    result = means.astype(np.uint16)
+    result: np.ndarray = means.astype(np.uint16)
     for axis in range(3):
         if covered.counts[axis][-1] != covered.factor[axis]:
             _divide_edge(result, sums, covered, axis)

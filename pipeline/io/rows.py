@@ -45,9 +45,9 @@ class ChunkRow:
 
     def encoded(self, codec: Codec) -> tuple[list[int], memoryview]:
         """Stored sizes of the chunks, and their stored bytes one after another."""
-        chunks = [memoryview(part).cast("B") for part in (*self._whole, *self._rest)]
+        chunks = [part.data.cast("B") for part in (*self._whole, *self._rest)]
         if codec.encode is None:
             sizes = [chunk.nbytes for chunk in chunks]
-            return sizes, memoryview(self._memory).cast("B")[: sum(sizes)]
+            return sizes, self._memory.data.cast("B")[: sum(sizes)]
         packed = [codec.encode(chunk) for chunk in chunks]
         return [len(part) for part in packed], memoryview(b"".join(packed))

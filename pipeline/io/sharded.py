@@ -49,7 +49,7 @@ class Placement:
 
 
 class ShardWriter:
-    """All shards of one scale. `reserve` must be called in a fixed order; `write` may run anywhere."""
+    """All shards of one scale. `reserve` is called in a fixed order; `write` may run anywhere."""
 
     def __init__(self, folder: Path, grid: ChunkGrid, sharding: Sharding) -> None:
         self.grid = grid
@@ -156,7 +156,7 @@ class ShardWriter:
 
 
 def _minishard_index(entries: np.ndarray, base: int) -> bytes:
-    """Delta-coded ids, starts and sizes. Starts may go backwards; uint64 wraps, as readers expect."""
+    """Delta-coded ids, starts and sizes. Starts may go backwards: readers add modulo 2**64."""
     ids, starts, sizes = entries[:, 0], entries[:, 1] - np.uint64(base), entries[:, 2]
     table = np.zeros((3, len(entries)), dtype="<u8")
     table[0] = np.diff(ids, prepend=np.uint64(0))

@@ -24,7 +24,7 @@ _THUMBNAIL_PIXELS = 256
 
 @dataclass(slots=True)
 class Survey:
-    """Filled while the volume is written, by several threads; all sums, so order does not matter."""
+    """Filled while the volume is written, by several threads; their order does not matter."""
 
     histogram_mip: int
     thumbnail_mip: int
@@ -111,7 +111,7 @@ def _reduced(picture: np.ndarray, most: int) -> np.ndarray:
     part = picture[:height, :width].astype(np.float64)
     sums = np.add.reduceat(part, np.arange(0, height, block), axis=0)
     sums = np.add.reduceat(sums, np.arange(0, width, block), axis=1)
-    return sums / (min(block, height) * min(block, width))
+    return np.asarray(sums / (min(block, height) * min(block, width)))
 
 
 def png(grey: np.ndarray) -> bytes:

@@ -7,6 +7,7 @@ the file. Compressed, tiled, big-endian and multi-page planes are decoded into o
 from __future__ import annotations
 
 import os
+import string
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import tifffile
 from pipeline.contract import Problem
 from pipeline.errors import BadInput
 from pipeline.raw.tiff_header import HeaderProblem, PlaneHeader, read_header
-from pipeline.raw.wording import be, count_files, folded
+from pipeline.raw.wording import files_are, folded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -51,7 +52,7 @@ class PlaneStack:
             slab.close()
 
     def prefetch(self, start: int, stop: int) -> None:
-        """Ask the system to read these planes ahead, so that the next slab does not wait for them."""
+        """Ask the system to read these planes ahead, so that the next slab need not wait."""
         for path in self.paths[start:stop]:
             with suppress(OSError):
                 _advise(path)
@@ -84,7 +85,7 @@ class Slab:
         assert offset is not None
         rows = scratch[: stop - start]
         at = offset + start * rows.strides[0]
-        _read_into(self._descriptors[z], memoryview(rows).cast("B"), at, self._path(z))
+        _read_into(self._descriptors[z], rows.data.cast("B"), at, self._path(z))
         return rows
 
     def close(self) -> None:
@@ -129,7 +130,7 @@ def _wrong_depth(headers: Mapping[Path, PlaneHeader]) -> Iterator[Problem]:
         dtype = next(h.dtype for path, h in headers.items() if path.name == odd[0])
         yield Problem(
             odd[0],
-            f"{count_files(len(odd))} {be(len(odd))} {dtype.strip('uintfloat')}-bit ({dtype}), "
+            f"{files_are(len(odd))} {dtype.lstrip(string.ascii_lowercase)}-bit ({dtype}), "
             f"not 16-bit grey: {folded(odd)}.",
             "Export the planes again as 16-bit grey values, then retry.",
         )
@@ -144,7 +145,7 @@ def _mixed_sizes(headers: Mapping[Path, PlaneHeader]) -> Iterator[Problem]:
         if names is not usual:
             yield Problem(
                 names[0],
-                f"{count_files(len(names))} {be(len(names))} {width:,} x {height:,} pixels, "
+                f"{files_are(len(names))} {width:,} x {height:,} pixels, "
                 f"unlike the others: {folded(names)}.",
                 "Leave only the planes of one acquisition in the folder, then retry.",
             )

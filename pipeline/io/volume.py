@@ -1,7 +1,7 @@
 """Write a whole multi-scale volume in one pass over its planes.
 
-A slab of as many planes as a chunk is deep is cut into strips of rows. A thread takes a strip, reads
-it plane by plane, sorts the pixels into chunks, carries exact sums up the pyramid and appends the
+A slab of as many planes as a chunk is deep is cut into strips of rows. A thread takes a strip,
+reads it plane by plane, sorts the pixels into chunks, carries exact sums up the pyramid and appends the
 finished chunks to the shards. Mips wait in buffers one chunk deep until these are full.
 """
 
@@ -223,13 +223,14 @@ class VolumeWriter:
     def save(self, path: Path) -> None:
         """Write a checkpoint after a slab, atomically; all it refers to is on the disk by then."""
         arrays = {f"survey_{name}": array for name, array in self._survey.state().items()}
+        arrays["next_plane"] = np.array(self.next_plane)
         for mip in self.mips:
             mip.writer.sync()
             arrays[f"index_{mip.number}"] = mip.writer.state()
             arrays[f"buffer_{mip.number}"] = mip.buffer[: mip.filled]
         temporary = path.with_suffix(".writing")
         with temporary.open("wb") as stream:
-            np.savez(stream, next_plane=np.int64(self.next_plane), **arrays)
+            np.savez(stream, allow_pickle=False, **arrays)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)

@@ -23,7 +23,7 @@ from pipeline.raw.sorting import (
     sort_listing,
 )
 from pipeline.raw.tiff_header import HeaderFault, HeaderProblem, PlaneHeader
-from pipeline.raw.wording import be, belong, count_files, folded, plane_ranges
+from pipeline.raw.wording import be, belong, count_files, files_are, folded, plane_ranges
 
 Headers: TypeAlias = Mapping[str, PlaneHeader | HeaderProblem]
 
@@ -96,8 +96,7 @@ def _folder_problems(found: SortedListing, listing: Sequence[FileEntry]) -> Iter
         names = [entry.name for entry in found.links_out]
         yield Problem(
             names[0],
-            f"{count_files(len(names))} {be(len(names))} a link that leads out of the data storage: "
-            f"{folded(names)}.",
+            f"{files_are(len(names))} a link that leads out of the data storage: {folded(names)}.",
             "Copy the files themselves, then press Check again.",
         )
 
@@ -208,8 +207,7 @@ def _fault_problem(
     detail = first.detail if isinstance(first, HeaderProblem) else ""
     return Problem(
         names[0],
-        f"Channel {channel.name}: {count_files(len(names))} {be(len(names))} {words} ({detail}): "
-        f"{folded(names)}.",
+        f"Channel {channel.name}: {files_are(len(names))} {words} ({detail}): {folded(names)}.",
         remedy,
     )
 
@@ -222,8 +220,7 @@ def _depth_problems(channel: ExpectedChannel, read: dict[str, PlaneHeader]) -> I
     for kind, names in kinds.items():
         yield Problem(
             names[0],
-            f"Channel {channel.name}: {count_files(len(names))} {be(len(names))} {kind}, not 16-bit: "
-            f"{folded(names)}.",
+            f"Channel {channel.name}: {files_are(len(names))} {kind}, not 16-bit: {folded(names)}.",
             "Export the planes again as 16-bit grey values, then press Check again.",
         )
 
@@ -244,7 +241,7 @@ def _shape_problems(channel: ExpectedChannel, read: dict[str, PlaneHeader]) -> I
     yield Problem(
         odd[0],
         f"Channel {channel.name} mixes plane sizes: most are {usual[1]:,} x {usual[0]:,} pixels, "
-        f"{count_files(len(odd))} {be(len(odd))} not ({first.width:,} x {first.height:,} first): "
+        f"{files_are(len(odd))} not ({first.width:,} x {first.height:,} first): "
         f"{folded(odd)}.",
         "Leave only the files of one acquisition in the folder, then press Check again.",
     )

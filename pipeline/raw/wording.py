@@ -35,6 +35,11 @@ def count_files(count: int) -> str:
     return f"{count:,} file{'' if count == 1 else 's'}"
 
 
+def files_are(count: int) -> str:
+    """ "1 file is" or "3 files are"."""
+    return f"{count_files(count)} {be(count)}"
+
+
 def be(count: int) -> str:
     return "is" if count == 1 else "are"
 

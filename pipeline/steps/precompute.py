@@ -1,4 +1,4 @@
-"""Step precompute: a stack of planes becomes a Neuroglancer volume with its pyramid, in one pass."""
+"""Step precompute: planes become a Neuroglancer volume with its pyramid, in one pass."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _CHECKPOINT_SECONDS = 20.0
 _CHECKPOINT = "checkpoint.npz"
 _WORKING_FILES = (_CHECKPOINT, "checkpoint.writing")
 _THUMBNAIL = "thumbnail.png"
-_SMALL_PLANE_BYTES = 4 << 20
+_SMALL_PLANE_BYTES, _LARGE_PLANE_BYTES = 4 << 20, 64 << 20
 _LEAST_CHUNK, _MOST_CHUNK = 16, 512
 
 
@@ -117,7 +117,9 @@ def _plan(spec: StepSpec, stack: PlaneStack) -> tuple[list[Scale], Triple]:
 def _chunk(spec: StepSpec, *, plane_bytes: int) -> Triple:
     """The chunk asked for, else one that keeps memory small: flat where planes are wide."""
     if "chunk" not in spec.parameters:
-        return (64, 64, 64) if plane_bytes <= _SMALL_PLANE_BYTES else (128, 128, 16)
+        if plane_bytes <= _SMALL_PLANE_BYTES:
+            return 64, 64, 64
+        return (64, 64, 32) if plane_bytes <= _LARGE_PLANE_BYTES else (128, 128, 16)
     x, y, z = (int(side) for side in parameters.triple(spec.parameters, "chunk"))
     for side in (x, y, z):
         if side & (side - 1) or not _LEAST_CHUNK <= side <= _MOST_CHUNK:
