@@ -186,4 +186,4 @@ def middle(name: object, longest: int = 32) -> SafeString | str:
         return text
     tail = (longest - 1) // 2
     shown = f"{text[: longest - 1 - tail]}…{text[-tail:]}"
-    return format_html('<span title="{}">{}</span>', text, shown)
+    return format_html('<span class="middle" title="{}">{}</span>', text, shown)

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 from django import template
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
+from core_app.accounts import DEMO_PASSWORD
 from core_app.models.people import User
 from core_app.roles import Role, has_role
 
@@ -87,3 +89,21 @@ def account_menu(context: template.Context) -> dict[str, object]:
 def account_tabs(request: HttpRequest) -> dict[str, object]:
     """Show the pages of a person's own account as tabs."""
     return {"entries": OWN_ACCOUNT, "current": current_of(list(OWN_ACCOUNT), request.path)}
+
+
+@register.simple_tag
+def sign_up_open() -> bool:
+    """Return whether people may make their own account."""
+    return bool(settings.SIGN_UP)
+
+
+@register.simple_tag
+def demo_password() -> str:
+    """Return the password of the demo's people, and nothing where this is no demo."""
+    return DEMO_PASSWORD if settings.DEBUG else ""
+
+
+@register.simple_tag
+def site_url() -> str:
+    """Return the application's origin, for links from pages that the viewer origin shows too."""
+    return settings.SITE_URL
