@@ -8,7 +8,9 @@ from django.utils import timezone
 
 from core_app.models import Stateful, User, state_is_known
 from core_app.paths import DataPath
+from imaging_app.models import ImagingChannel
 from processing_app.models import Product
+from requests_app.models import Request, Sample
 from viewers_app.states import SESSION_TABLE, SessionState
 
 
@@ -23,21 +25,34 @@ class DataLayer(models.Model):
         ordering: ClassVar = ["product__channel_id", "product__side"]
 
     def __str__(self) -> str:
-        return f"layer {self.uuid}"
+        return f"{self.sample} {self.name} {self.product.kind}"
 
     @property
     def folder(self) -> DataPath:
         return self.product.folder
 
     @property
+    def channel(self) -> ImagingChannel:
+        return self.product.channel
+
+    @property
+    def sample(self) -> Sample:
+        return self.channel.resolution.imaging_request.sample
+
+    @property
+    def request(self) -> Request:
+        """Return the request whose rights decide who may see this volume."""
+        return self.sample.request
+
+    @property
     def name(self) -> str:
         """Return the layer's name in viewers: `647 left`."""
-        wavelength = self.product.channel.wavelength.name
+        wavelength = self.channel.wavelength.name
         return f"{wavelength} {self.product.side}".strip()
 
 
 class ViewerSession(Stateful):
-    """One opened view: which layers, for whom, until when. The cookie on the viewer origin names it."""
+    """One opened view: which layers, for whom, until when. The viewer cookie names it."""
 
     TABLE = SESSION_TABLE
     KIND = "viewer session"
@@ -50,11 +65,15 @@ class ViewerSession(Stateful):
     owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="viewer_sessions")
     mode = models.CharField(max_length=8, choices=Mode, default=Mode.STATIC)
     title = models.CharField(max_length=200)
-    spec = models.JSONField(help_text="Layer uuids and how to show them; never addresses or secrets.")
+    spec = models.JSONField(
+        help_text="Layer uuids and how to show them; never addresses or secrets."
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     last_activity_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
-    state = models.CharField(max_length=16, choices=SessionState, default=SessionState.REQUESTED, editable=False)
+    state = models.CharField(
+        max_length=16, choices=SessionState, default=SessionState.REQUESTED, editable=False
+    )
 
     class Meta:
         ordering: ClassVar = ["-id"]
@@ -67,6 +86,14 @@ class ViewerSession(Stateful):
     @property
     def root_id(self) -> None:
         return None
+
+    @property
+    def is_live(self) -> bool:
+        return self.state == SessionState.READY and self.expires_at > timezone.now()
+
+    @property
+    def layer_uuids(self) -> list[str]:
+        return list(self.spec["layers"])
 
 
 class Ticket(models.Model):

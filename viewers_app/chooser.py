@@ -1,0 +1,160 @@
+"""The matrix of one sample: which volumes there are, and why the others are not there yet."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from core_app.models import User
+from imaging_app.models import ImagingChannel
+from imaging_app.states import ImagingState
+from processing_app.models import Product, Run, Step
+from processing_app.states import RunState
+from requests_app.models import Sample
+from viewers_app.models import DataLayer
+from viewers_app.selectors import TO_SAMPLE, visible_layers
+
+SIDES = ("left", "right", "")
+WHY_NOT = {
+    RunState.PLANNED: ("progress", "Converting"),
+    RunState.RUNNING: ("progress", "Converting"),
+    RunState.FAILED: ("failed", "Failed"),
+    RunState.CANCELLED: ("skipped", "Canceled"),
+    RunState.SUCCEEDED: ("skipped", "Not made"),
+}
+NOT_STARTED = ("waiting", "Not converted yet")
+
+# Channel id, kind of product, light sheet.
+Place = tuple[int, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One product, of one light sheet or of both."""
+
+    kind: str
+    side: str
+
+    @property
+    def label(self) -> str:
+        return f"{Product.Kind(self.kind).label} {self.side}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A volume to tick, or the reason why there is none: `token` is its icon, `why` its words."""
+
+    layer: DataLayer | None
+    token: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One channel."""
+
+    channel: ImagingChannel
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """One objective in one orientation of one round of imaging."""
+
+    label: str
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a sample's volumes: those there are, and the runs meant to make them."""
+
+    layers: dict[Place, DataLayer]
+    runs: dict[Place, Run]
+
+
+def matrices_of(sample: Sample, *, to: User) -> list[Matrix]:
+    """Return one matrix for each objective and orientation of each round of imaging."""
+    known = Known(_layers_of(sample, to), _runs_of(sample))
+    groups: dict[tuple[int, bool], list[ImagingChannel]] = {}
+    for channel in _channels_of(sample):
+        groups.setdefault((channel.resolution_id, channel.ventral_up), []).append(channel)
+    return [_matrix(channels, known) for channels in groups.values()]
+
+
+def _channels_of(sample: Sample) -> Iterable[ImagingChannel]:
+    rows = ImagingChannel.objects.filter(resolution__imaging_request__sample=sample)
+    return rows.select_related(
+        "wavelength", "resolution__objective", "resolution__imaging_request"
+    ).order_by(
+        "resolution__imaging_request__number",
+        "resolution__objective__position",
+        "ventral_up",
+        "wavelength__position",
+    )
+
+
+def _layers_of(sample: Sample, to: User) -> dict[Place, DataLayer]:
+    rows = visible_layers(to=to).filter(**{TO_SAMPLE: sample})
+    return {(x.product.channel_id, x.product.kind, x.product.side): x for x in rows}
+
+
+def _runs_of(sample: Sample) -> dict[Place, Run]:
+    """Return the newest run that is, or was, to make each volume."""
+    steps = (
+        Step.objects.filter(run__imaging_request__sample=sample)
+        .select_related("run")
+        .order_by("run_id")
+    )
+    return {_place(step): step.run for step in steps if step.product}
+
+
+def _place(step: Step) -> Place:
+    made = step.product
+    return (int(made["channel"]), str(made["kind"]), str(made.get("side", "")))
+
+
+def _matrix(channels: Sequence[ImagingChannel], known: Known) -> Matrix:
+    columns = _columns(channels, known)
+    lines = tuple(
+        Line(channel, tuple(_cell(channel, column, known) for column in columns))
+        for channel in channels
+    )
+    return Matrix(_label(channels[0]), columns, lines)
+
+
+def _label(channel: ImagingChannel) -> str:
+    round_number = channel.resolution.imaging_request.number
+    up = "ventral up" if channel.ventral_up else "dorsal up"
+    again = f", imaging round {round_number}" if round_number > 1 else ""
+    return f"{channel.resolution.objective.name}, {up}{again}"
+
+
+def _columns(channels: Sequence[ImagingChannel], known: Known) -> tuple[Column, ...]:
+    """Return what exists or is planned here, and raw volumes of untiled scans in any case."""
+    ids = {channel.pk for channel in channels}
+    found = {(kind, side) for place, kind, side in (*known.layers, *known.runs) if place in ids}
+    for channel in channels:
+        if channel.tile_columns == channel.tile_rows == 1:
+            found |= {("raw", side) for side in channel.sides}
+    kinds = list(Product.Kind.values)
+    ordered = sorted(found, key=lambda column: (kinds.index(column[0]), SIDES.index(column[1])))
+    return tuple(Column(kind, side) for kind, side in ordered)
+
+
+def _cell(channel: ImagingChannel, column: Column, known: Known) -> Cell:
+    place = (channel.pk, column.kind, column.side)
+    layer = known.layers.get(place)
+    if layer:
+        return Cell(layer)
+    return Cell(None, *_why_not(channel, column.side, known.runs.get(place)))
+
+
+def _why_not(channel: ImagingChannel, side: str, run: Run | None) -> tuple[str, str]:
+    imaging = channel.resolution.imaging_request.state
+    if side and side not in channel.sides:
+        return ("skipped", "Sheet not used")
+    if imaging in {ImagingState.SKIPPED, ImagingState.CANCELLED}:
+        return ("skipped", "Not imaged")
+    if imaging != ImagingState.COMPLETE and run is None:
+        return ("waiting", "Not imaged yet")
+    return WHY_NOT[RunState(run.state)] if run else NOT_STARTED

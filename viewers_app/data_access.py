@@ -1,0 +1,88 @@
+"""Who may fetch which volume on the viewer origin. The verdict only; bytes are served elsewhere."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from threading import Lock
+from uuid import UUID
+
+from core_app.paths import DataPath
+from core_app.roles import Action, can
+from viewers_app import selectors
+
+VERDICT_AGE_S = 30.0
+MOST_VERDICTS = 10_000
+
+
+class Access(Enum):
+    """What the data path says to a request for a volume."""
+
+    ALLOWED = "allowed"
+    NOBODY = "nobody"  # no live view of an active person: 401
+    HIDDEN = "hidden"  # somebody known, but there is nothing for them here: 404
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer for one viewer and one volume; `folder` is set only if it is allowed."""
+
+    access: Access
+    folder: DataPath | None = None
+    is_stamped: bool = False
+
+
+NOBODY = Verdict(Access.NOBODY)
+HIDDEN = Verdict(Access.HIDDEN)
+
+
+class Verdicts:
+    """Permissions granted a moment ago. Refusals are not kept, so a new right works at once."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self._lock = Lock()
+        self._kept: dict[tuple[UUID, UUID], tuple[float, Verdict]] = {}
+
+    def get(self, key: tuple[UUID, UUID]) -> Verdict | None:
+        until, verdict = self._kept.get(key, (0.0, NOBODY))
+        return verdict if self.clock() < until else None
+
+    def keep(self, key: tuple[UUID, UUID], verdict: Verdict, *, asked_at: float) -> None:
+        with self._lock:
+            if len(self._kept) >= MOST_VERDICTS:
+                self._kept.clear()
+            self._kept[key] = (asked_at + VERDICT_AGE_S, verdict)
+
+    def forget(self) -> None:
+        with self._lock:
+            self._kept.clear()
+
+
+# The clock is looked up at each call, so that a test can move it.
+verdicts = Verdicts(lambda: time.monotonic())
+
+
+def verdict_on(session: UUID | None, layer: UUID) -> Verdict:
+    """Return what the person behind this viewer session may do; at most 30 s old."""
+    if session is None:
+        return NOBODY
+    known = verdicts.get((session, layer))
+    if known:
+        return known
+    # Counted from before the question: the rights may change while it is being answered.
+    asked_at = verdicts.clock()
+    fresh = _judge(session, layer)
+    if fresh.access is Access.ALLOWED:
+        verdicts.keep((session, layer), fresh, asked_at=asked_at)
+    return fresh
+
+
+def _judge(session: UUID, uuid: UUID) -> Verdict:
+    person = selectors.person_viewing(session)
+    if person is None:
+        return NOBODY
+    layer = selectors.find_layer(uuid)
+    if layer is None or not can(person, Action.SEE_VOLUMES, layer.request):
+        return HIDDEN
+    return Verdict(Access.ALLOWED, layer.folder, bool(layer.product.info_digest))

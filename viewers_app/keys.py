@@ -1,0 +1,33 @@
+"""Which keys of a precomputed volume may be asked for. Pure; all else does not exist."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+_SCALE = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
+_SHARD = r"[0-9a-f]{1,16}\.shard"
+_CHUNK = r"[0-9]{1,10}-[0-9]{1,10}_[0-9]{1,10}-[0-9]{1,10}_[0-9]{1,10}-[0-9]{1,10}"
+_DOCUMENT: Final = re.compile(r"info|provenance")
+_VOXELS: Final = re.compile(rf"({_SCALE})/({_SHARD}|{_CHUNK})")
+_PICTURE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,58}\.png")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A file below a layer's folder, as path parts without any way out."""
+
+    parts: tuple[str, ...]
+    is_document: bool
+
+
+def parse_key(text: str) -> Key | None:
+    """Return the key, or None for everything that no volume has."""
+    if _DOCUMENT.fullmatch(text):
+        return Key((text,), is_document=True)
+    voxels = _VOXELS.fullmatch(text)
+    return Key((voxels[1], voxels[2]), is_document=False) if voxels else None
+
+
+def picture_key(text: str) -> Key | None:
+    """Return the key of a thumbnail, which lies beside `info` and is served to signed-in people."""
+    return Key((text,), is_document=False) if _PICTURE.fullmatch(text) else None

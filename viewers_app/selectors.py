@@ -1,0 +1,143 @@
+"""Reads of layers and views. Every one that a person asks takes the person."""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from django.db.models import Exists, Max, OuterRef, QuerySet
+from django.utils import timezone
+
+from core_app.models import User
+from requests_app.models import Sample
+from requests_app.selectors import visible_requests
+from viewers_app.models import DataLayer, ViewerSession
+from viewers_app.neuroglancer import LayerSpec, ViewerSpec
+from viewers_app.orientations import AXES
+from viewers_app.states import SessionState
+
+TO_SAMPLE = "product__channel__resolution__imaging_request__sample"
+WHAT_A_LAYER_SHOWS = (
+    "product__step__run",
+    "product__channel__wavelength",
+    "product__channel__resolution__objective",
+    f"{TO_SAMPLE}__request__owner",
+)
+# What a person most likely wants to see first.
+BEST_FIRST = ("corrected", "blended", "stitched", "raw", "downsized", "registered")
+
+
+def layers() -> QuerySet[DataLayer]:
+    """Return all layers with what is needed to show and to judge them."""
+    return DataLayer.objects.select_related(*WHAT_A_LAYER_SHOWS)
+
+
+def visible_layers(*, to: User) -> QuerySet[DataLayer]:
+    """Return the layers of requests that this person may read, which are those they may see."""
+    return layers().filter(**{f"{TO_SAMPLE}__request__in": visible_requests(to=to)})
+
+
+def find_layer(uuid: UUID) -> DataLayer | None:
+    """Return the layer whoever asks; the caller judges the rights."""
+    return layers().filter(uuid=uuid).first()
+
+
+def samples_with_layers(*, to: User) -> QuerySet[Sample]:
+    """Return the samples with something to look at, the newest volume first."""
+    made = "imaging_requests__resolutions__channels__products__layer__created_at"
+    rows = Sample.objects.filter(request__in=visible_requests(to=to))
+    rows = rows.annotate(newest=Max(made)).filter(newest__isnull=False)
+    return rows.select_related("request__owner", "request__lab").order_by("-newest", "-pk")
+
+
+def best_layers(rows: Iterable[DataLayer]) -> list[DataLayer]:
+    """Return the layers to open at one press: the best product of the first objective."""
+    found = list(rows)
+    if not found:
+        return []
+    best = min(found, key=_worth)
+    return [layer for layer in found if _worth(layer) == _worth(best)]
+
+
+def _worth(layer: DataLayer) -> tuple[int, int, bool, int]:
+    resolution = layer.channel.resolution
+    return (
+        -resolution.imaging_request.number,
+        BEST_FIRST.index(layer.product.kind),
+        layer.channel.ventral_up,
+        resolution.pk,
+    )
+
+
+def live_sessions(owner: User) -> QuerySet[ViewerSession]:
+    """Return the views that this person has open and that are not over."""
+    rows = ViewerSession.objects.filter(state=SessionState.READY, expires_at__gt=timezone.now())
+    return rows.filter(owner=owner)
+
+
+def session_of(uuid: UUID, *, owner: User) -> ViewerSession | None:
+    """Return the person's own view."""
+    return ViewerSession.objects.select_related("owner").filter(uuid=uuid, owner=owner).first()
+
+
+def person_viewing(session: UUID) -> User | None:
+    """Return who opened this view, if that person is active and has any view open.
+
+    Any, because a browser keeps the cookie of the newest view only and the older ones must go on.
+    """
+    open_views = ViewerSession.objects.filter(
+        owner=OuterRef("pk"), state=SessionState.READY, expires_at__gt=timezone.now()
+    )
+    rows = User.objects.filter(Exists(open_views), is_active=True)
+    return rows.filter(viewer_sessions__uuid=session).first()
+
+
+def layers_of(session: ViewerSession) -> list[DataLayer]:
+    """Return the view's layers that its owner may still see, in the order chosen."""
+    uuids = session.layer_uuids
+    rows = visible_layers(to=session.owner).filter(uuid__in=uuids)
+    return sorted(rows, key=lambda layer: uuids.index(str(layer.uuid)))
+
+
+def spec_of(title: str, rows: Sequence[DataLayer]) -> ViewerSpec:
+    """Return what the client is told, with the facts of the products as they are now."""
+    specs = tuple(
+        _layer_spec(layer, name) for layer, name in zip(rows, unique_names(rows), strict=True)
+    )
+    return ViewerSpec(title, specs, orientation_of(rows[0]) if rows else "horizontal")
+
+
+def orientation_of(layer: DataLayer) -> str:
+    """Return how the volume is stored: as the step says, else as the channel was imaged."""
+    stored = layer.product.facts.get("orientation")
+    return stored if stored in AXES else layer.channel.orientation
+
+
+def unique_names(rows: Sequence[DataLayer]) -> list[str]:
+    """Return short names, as long as they have to be to tell these layers apart."""
+    for parts in range(1, 5):
+        names = [" ".join(_name_parts(layer)[:parts]) for layer in rows]
+        if len(set(names)) == len(names):
+            return names
+    return [f"{layer.name} {str(layer.uuid)[:8]}" for layer in rows]
+
+
+def _name_parts(layer: DataLayer) -> tuple[str, str, str, str]:
+    up = "ventral up" if layer.channel.ventral_up else "dorsal up"
+    objective = layer.channel.resolution.objective.name
+    return (layer.name, layer.product.kind, f"{objective} {up}", layer.sample.name)
+
+
+def _layer_spec(layer: DataLayer, name: str) -> LayerSpec:
+    product = layer.product
+    x, y, z = (int(count) for count in product.shape_xyz)
+    voxel_x, voxel_y, voxel_z = (float(size) for size in product.voxel_nm_xyz)
+    return LayerSpec(
+        uuid=str(layer.uuid),
+        name=name,
+        kind=product.kind,
+        channel=str(layer.channel.pk),
+        shape_xyz=(x, y, z),
+        voxel_nm_xyz=(voxel_x, voxel_y, voxel_z),
+        window=(product.window_low, product.window_high),
+        color=layer.channel.wavelength.color,
+        side=product.side,
+    )

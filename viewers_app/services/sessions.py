@@ -1,0 +1,134 @@
+"""Views: opened with a one-time ticket, renewed while somebody looks, ended by hand or by time."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from core_app.errors import DomainError, Invalid, InvalidTransition, NotAllowed, StaleState
+from core_app.models import User
+from core_app.roles import Action, can
+from core_app.transitions import advance, born
+from viewers_app.models import DataLayer, Ticket, ViewerSession
+from viewers_app.states import SessionState
+
+SPEC_VERSION = 1
+MOST_LAYERS = 32
+EXPIRED_AT_ONCE = 500
+
+
+class Gone(DomainError):
+    """The ticket or the view is over; the person opens a new one."""
+
+    code = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedView:
+    """Where the person is sent. The address opens the view once."""
+
+    url: str
+    session: ViewerSession
+
+
+def open_view(layers: Sequence[DataLayer], by: User, title: str) -> OpenedView:
+    """Start a view of these volumes and return its one-time address.
+
+    Raises Invalid without a volume or with too many, NotAllowed if one is not the person's to see.
+    """
+    _require_some(layers)
+    for layer in layers:
+        if not can(by, Action.SEE_VOLUMES, layer.request):
+            raise NotAllowed("One of these volumes is not yours to see. Ask its owner to share it.")
+    token = secrets.token_urlsafe(32)
+    with transaction.atomic():
+        session = _start(layers, by, title)
+        Ticket.objects.create(
+            digest=_digest(token),
+            session=session,
+            expires_at=timezone.now() + timedelta(seconds=settings.VIEWER_TICKET_AGE_S),
+        )
+    return OpenedView(f"{settings.VIEWER_URL}/open?{urlencode({'ticket': token})}", session)
+
+
+def use_ticket(token: str) -> ViewerSession:
+    """Take the ticket and return its view. Exactly one caller succeeds; the others get Gone."""
+    ticket = (
+        Ticket.objects.select_related("session__owner")
+        .filter(digest=_digest(token), expires_at__gt=timezone.now())
+        .first()
+    )
+    # The deleted row is the claim: of two racing callers one deletes it.
+    if ticket is None or Ticket.objects.filter(pk=ticket.pk).delete()[0] != 1:
+        raise Gone("This link was used before, or is older than a minute.")
+    session = ticket.session
+    if not (session.is_live and session.owner.is_active):
+        raise Gone("This view has ended.")
+    return session
+
+
+def renew(session: ViewerSession) -> ViewerSession:
+    """Note that somebody is still looking. Raises Gone if the view has ended."""
+    if not (session.is_live and session.owner.is_active):
+        raise Gone("This view has ended.")
+    session.last_activity_at = timezone.now()
+    session.save(update_fields=["last_activity_at"])
+    return session
+
+
+def stop_session(session: ViewerSession, by: User) -> None:
+    """End a view now. Ending it twice changes nothing."""
+    if session.state == SessionState.STOPPED:
+        return
+    with transaction.atomic():
+        advance(session, SessionState.STOPPED, by=by)
+        session.tickets.all().delete()
+
+
+def expire_sessions() -> int:
+    """End the views whose time is over and drop dead tickets; return how many views ended."""
+    now = timezone.now()
+    Ticket.objects.filter(expires_at__lt=now).delete()
+    over = ViewerSession.objects.filter(state=SessionState.READY, expires_at__lte=now)
+    return sum(_expire(session) for session in over.order_by("expires_at")[:EXPIRED_AT_ONCE])
+
+
+def _expire(session: ViewerSession) -> bool:
+    try:
+        with transaction.atomic():
+            advance(session, SessionState.EXPIRED, by=None, note="time was over")
+    except (StaleState, InvalidTransition):
+        return False  # stopped by somebody in this very moment
+    return True
+
+
+def _start(layers: Sequence[DataLayer], by: User, title: str) -> ViewerSession:
+    session = ViewerSession(
+        owner=by,
+        title=title[:200],
+        spec={"version": SPEC_VERSION, "layers": [str(layer.uuid) for layer in layers]},
+        expires_at=timezone.now() + timedelta(seconds=settings.VIEWER_MAX_AGE_S),
+    )
+    session.full_clean(validate_unique=False)
+    session.save()
+    born(session, by=by)
+    # A static view needs no start: the client fetches what it needs.
+    advance(session, SessionState.READY, by=by)
+    return session
+
+
+def _require_some(layers: Sequence[DataLayer]) -> None:
+    if not layers:
+        raise Invalid("Choose at least one volume, then press Open.")
+    if len(layers) > MOST_LAYERS:
+        raise Invalid(f"Choose at most {MOST_LAYERS} volumes for one view.")
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,130 @@
+// The page around the client. The client is silent when data is refused and does not know that a
+// permission ends, so this page renews it, asks for the data itself, and says what is the matter.
+const page = JSON.parse(document.getElementById("page").textContent);
+const presets = JSON.parse(document.getElementById("presets").textContent);
+const frame = document.querySelector("iframe");
+const banner = document.querySelector("[data-banner]");
+const MARGIN = 1.08;
+
+// --- the client ---
+function address() {
+  const size = `${frame.clientWidth}x${frame.clientHeight}`;
+  return `${frame.dataset.client}#!${frame.dataset.state}?size=${size}`;
+}
+
+function viewer() {
+  return frame.contentWindow.viewer;
+}
+
+function whenReady(then) {
+  const timer = setInterval(() => {
+    if (!viewer()?.state) return;
+    clearInterval(timer);
+    then();
+  }, 100);
+}
+
+function start() {
+  frame.src = address();
+  whenReady(() => {
+    document.querySelector("[data-loading]").hidden = true;
+    for (const button of document.querySelectorAll("button")) button.disabled = false;
+  });
+}
+
+function reload() {
+  press("as imaged");
+  frame.contentWindow.location.replace(address());
+  frame.contentWindow.location.reload();
+}
+
+// --- orientation ---
+function press(key) {
+  for (const button of document.querySelectorAll("[data-preset]")) {
+    button.setAttribute("aria-pressed", button.dataset.preset === key);
+  }
+}
+
+function scaleFor(preset) {
+  const panels = preset.layout === "xy" ? 1 : 2;
+  const [right, down] = preset.across;
+  return MARGIN * Math.max((right * panels) / frame.clientWidth, (down * panels) / frame.clientHeight);
+}
+
+function turn(key) {
+  const preset = presets.find((each) => each.key === key);
+  const state = viewer().state.toJSON();
+  state.crossSectionOrientation = preset.quaternion;
+  state.crossSectionScale = scaleFor(preset);
+  state.layout = preset.layout;
+  viewer().state.restoreState(state);
+  press(key);
+}
+
+function toggleContrast(button) {
+  const state = viewer().state.toJSON();
+  const shown = !state.selectedLayer?.visible;
+  const layer = state.selectedLayer?.layer ?? state.layers[0]?.name;
+  state.selectedLayer = { ...state.selectedLayer, layer, visible: shown };
+  viewer().state.restoreState(state);
+  button.setAttribute("aria-pressed", shown);
+}
+
+// --- permission and time ---
+let endsAt = Date.now() + page.seconds_left * 1000;
+
+function showTime() {
+  const minutes = Math.max(0, Math.round((endsAt - Date.now()) / 60000));
+  const place = document.querySelector("[data-time-left]");
+  place.textContent = minutes >= 60 ? `${Math.floor(minutes / 60)} h ${minutes % 60} min` : `${minutes} min left`;
+  place.classList.toggle("is-short", minutes <= 10);
+}
+
+function say(words, { again }) {
+  banner.querySelector("[data-banner-words]").textContent = words;
+  banner.querySelector("[data-banner-again]").hidden = !again;
+  banner.hidden = false;
+}
+
+async function denied() {
+  const layers = [...document.querySelectorAll("[data-layer]")];
+  const answers = await Promise.all(
+    layers.map((layer) => fetch(`/data/${layer.dataset.layer}/info`, { method: "HEAD", cache: "no-store" })),
+  );
+  return layers.filter((_, index) => !answers[index].ok).map((layer) => layer.textContent);
+}
+
+async function check() {
+  try {
+    const answer = await fetch(page.renew, { method: "POST" });
+    if (!answer.ok) {
+      say("This view has ended, so no more data is loaded. What is on the screen stays.", { again: true });
+      return;
+    }
+    endsAt = Date.now() + (await answer.json()).seconds_left * 1000;
+    const names = await denied();
+    if (names.length) say(`These volumes are no longer yours to see, or are gone: ${names.join(", ")}.`, { again: true });
+    else banner.hidden = true;
+  } catch {
+    say("The site does not answer. Data is loaded again when it is back.", { again: false });
+  }
+}
+
+async function tick() {
+  await check();
+  showTime();
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  if (button.dataset.preset) turn(button.dataset.preset);
+  else if ("contrast" in button.dataset) toggleContrast(button);
+  else if ("reload" in button.dataset) reload();
+});
+document.addEventListener("visibilitychange", () => document.hidden || tick());
+
+showTime();
+start();
+tick();
+setInterval(tick, page.renew_every_s * 1000);

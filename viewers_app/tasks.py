@@ -1,0 +1,13 @@
+"""What schedules ring: due work comes from the database."""
+
+from viewers_app.services import layers, sessions
+
+
+def publish_layers() -> str:
+    """Make finished products viewable."""
+    return f"{layers.publish_new_products()} volumes published"
+
+
+def expire_sessions() -> str:
+    """End the views whose time is over."""
+    return f"{sessions.expire_sessions()} views expired"

@@ -1,0 +1,1 @@
+"""Pages of the application origin (`volumes`) and of the viewer origin (`view`, `data`)."""

@@ -1,0 +1,182 @@
+"""Pages of the viewer origin: ticket, wrapper, client, state. No application session here."""
+
+import re
+from dataclasses import asdict
+from http import HTTPStatus
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.clickjacking import xframe_options_sameorigin
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_GET, require_POST
+
+from viewers_app import neuroglancer, selectors
+from viewers_app.client_page import client_files
+from viewers_app.cookies import give_cookie, session_in
+from viewers_app.models import DataLayer, ViewerSession
+from viewers_app.services import sessions
+
+SIZE = re.compile(r"([0-9]{2,5})x([0-9]{2,5})")
+
+
+@never_cache
+@require_GET
+def open_ticket(request: HttpRequest) -> HttpResponse:
+    """Exchange the one-time ticket for the viewer cookie; the address that stays has no secret."""
+    try:
+        session = sessions.use_ticket(request.GET.get("ticket", ""))
+    except sessions.Gone as gone:
+        return _over(request, gone.message, HTTPStatus.GONE, again="/viewers/")
+    response = redirect("view", uuid=session.uuid)
+    give_cookie(response, session)
+    return response
+
+
+@never_cache
+@require_GET
+def view(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Show the wrapper: a thin bar, and the client in a frame."""
+    session, refusal = _own_session(request, uuid)
+    if session is None:
+        known = refusal is not HTTPStatus.NOT_FOUND
+        return _over(
+            request, *_words(refusal), again=f"/viewers/again/{uuid}/" if known else "/viewers/"
+        )
+    rows = selectors.layers_of(session)
+    presets = neuroglancer.presets(selectors.spec_of(session.title, rows))
+    context = {
+        "session": session,
+        "page": {
+            "seconds_left": _seconds_left(session),
+            "renew": reverse("renew", args=[uuid]),
+            "renew_every_s": max(10, min(60, settings.VIEWER_COOKIE_AGE_S // 3)),
+        },
+        "presets": presets,
+        "presets_json": [asdict(preset) for preset in presets],
+        "layers": rows,
+        "client": reverse("client", args=[str(uuid)]),
+        "state": f"{settings.VIEWER_URL}{reverse('state', args=[uuid])}",
+        "back": settings.SITE_URL + _back_to(rows),
+        "again": f"{settings.SITE_URL}/viewers/again/{uuid}/",
+    }
+    return render(request, "viewers_app/view.html", context)
+
+
+@csrf_exempt  # the Origin check below is stricter, and this origin needs no cookie but its own
+@never_cache
+@require_POST
+def renew(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Give the cookie another quarter of an hour, while the page is open."""
+    if request.headers.get("Origin") != settings.VIEWER_URL:
+        return JsonResponse({"error": "wrong origin"}, status=HTTPStatus.FORBIDDEN)
+    session, refusal = _own_session(request, uuid)
+    if session is None:
+        return JsonResponse({"error": refusal.phrase}, status=refusal)
+    sessions.renew(session)
+    response = JsonResponse({"seconds_left": _seconds_left(session)})
+    give_cookie(response, session)
+    return response
+
+
+@never_cache
+@require_GET
+def state(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Return the client's state with the addresses of today."""
+    session, refusal = _own_session(request, uuid)
+    if session is None:
+        return JsonResponse({"error": refusal.phrase}, status=refusal)
+    spec = selectors.spec_of(session.title, selectors.layers_of(session))
+    found = neuroglancer.state_of(spec, _screen(request.GET.get("size", "")))
+    response = JsonResponse(neuroglancer.delivered(found, origin=settings.VIEWER_URL))
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@xframe_options_sameorigin
+@require_GET
+def client(request: HttpRequest, token: str) -> HttpResponse:
+    """Serve the client's page. It insists on `/v/<anything>` in its address and holds no data."""
+    files = client_files(settings.NEUROGLANCER_CLIENT)
+    return render(
+        request, "viewers_app/client.html", {"files": files, "static_url": settings.STATIC_URL}
+    )
+
+
+def client_root(request: HttpRequest) -> HttpResponse:
+    """Send whoever strips the address to where the client can start."""
+    return redirect("client", token="empty")  # part of an address, no secret
+
+
+def healthz(request: HttpRequest) -> HttpResponse:
+    """Say that the process is up."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Answer what is not there; the application's error pages would link to it."""
+    return HttpResponse("Not found.\n", status=404, content_type="text/plain")
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return HttpResponse("Bad request.\n", status=400, content_type="text/plain")
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return HttpResponse("Forbidden.\n", status=403, content_type="text/plain")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(
+        "The viewer failed. The operators see why in the log.\n",
+        status=500,
+        content_type="text/plain",
+    )
+
+
+def _own_session(request: HttpRequest, uuid: UUID) -> tuple[ViewerSession | None, HTTPStatus]:
+    """Return the live view at this address if it is the cookie's person's, else why not."""
+    cookie = session_in(request)
+    person = selectors.person_viewing(cookie) if cookie else None
+    if person is None:
+        return None, HTTPStatus.UNAUTHORIZED
+    session = selectors.session_of(uuid, owner=person)
+    if session is None:
+        return None, HTTPStatus.NOT_FOUND
+    if not session.is_live:
+        return None, HTTPStatus.GONE
+    return session, HTTPStatus.OK
+
+
+def _words(refusal: HTTPStatus) -> tuple[str, HTTPStatus]:
+    words = {
+        HTTPStatus.UNAUTHORIZED: "Your permission to see this view has expired.",
+        HTTPStatus.NOT_FOUND: "There is no such view, or it is not yours.",
+        HTTPStatus.GONE: "This view has ended.",
+    }
+    return words[refusal], refusal
+
+
+def _over(request: HttpRequest, words: str, status: HTTPStatus, *, again: str) -> HttpResponse:
+    context = {"words": words, "again": settings.SITE_URL + again}
+    return render(request, "viewers_app/over.html", context, status=status)
+
+
+def _back_to(rows: list[DataLayer]) -> str:
+    here = settings.ROOT_URLCONF
+    if not rows:
+        return reverse("viewers:volume-list", urlconf=here)
+    return reverse("viewers:sample-chooser", args=[rows[0].sample.pk], urlconf=here)
+
+
+def _seconds_left(session: ViewerSession) -> int:
+    return max(0, int((session.expires_at - timezone.now()).total_seconds()))
+
+
+def _screen(text: str) -> neuroglancer.Screen:
+    found = SIZE.fullmatch(text)
+    return neuroglancer.Screen(int(found[1]), int(found[2])) if found else neuroglancer.Screen()
