@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings as site_settings
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.servers.basehttp import ThreadedWSGIServer
@@ -174,3 +175,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     if report.failed:
         item.stash[FAILED] = True
     return report
+
+
+def accessibility_problems(page: Page) -> list[str]:
+    """Return what axe finds serious or critical on the page, each with the elements concerned."""
+    findings = Axe().run(page).response["violations"]
+    return [
+        f"{finding['help']}: {[node['target'] for node in finding['nodes']]}"
+        for finding in findings
+        if finding["impact"] in {"serious", "critical"}
+    ]
