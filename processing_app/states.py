@@ -65,7 +65,11 @@ ATTEMPT_TABLE = table(
         S.SUBMITTING: {S.QUEUED, S.FAILED, S.CANCELLING, S.LOST},
         S.QUEUED: {S.RUNNING, S.COLLECTING, S.CANCELLING, S.LOST},
         S.RUNNING: {S.COLLECTING, S.CANCELLING, S.LOST},
-        S.CANCELLING: {S.CANCELLED, S.COLLECTING, S.LOST},  # it may finish before the cancel arrives
+        S.CANCELLING: {
+            S.CANCELLED,
+            S.COLLECTING,
+            S.LOST,
+        },  # it may finish before the cancel arrives
         S.COLLECTING: {S.SUCCEEDED, S.FAILED, S.LOST},
     },
 )

@@ -4,4 +4,12 @@ from processing_app.models.products import Atlas, Product
 from processing_app.models.requests import ProcessingRequest, ProcessingResolution
 from processing_app.models.runs import Attempt, Run, Step
 
-__all__ = ["Atlas", "Attempt", "ProcessingRequest", "ProcessingResolution", "Product", "Run", "Step"]
+__all__ = [
+    "Atlas",
+    "Attempt",
+    "ProcessingRequest",
+    "ProcessingResolution",
+    "Product",
+    "Run",
+    "Step",
+]

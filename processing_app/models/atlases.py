@@ -16,7 +16,9 @@ class Atlas(models.Model):
     voxel_y_um = models.FloatField("voxel y (µm)")
     voxel_z_um = models.FloatField("voxel z (µm)")
     orientation = models.CharField(
-        max_length=12, choices=ImagingChannel.Orientation, default=ImagingChannel.Orientation.SAGITTAL
+        max_length=12,
+        choices=ImagingChannel.Orientation,
+        default=ImagingChannel.Orientation.SAGITTAL,
     )
     template_path = models.CharField(max_length=512, blank=True)
     annotation_path = models.CharField(max_length=512, blank=True)

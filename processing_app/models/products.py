@@ -28,7 +28,9 @@ class Product(models.Model):
     kind = models.CharField(max_length=16, choices=Kind)
     path = models.CharField(max_length=512, unique=True)
     channel = models.ForeignKey(ImagingChannel, on_delete=models.PROTECT, related_name="products")
-    side = models.CharField(max_length=8, blank=True, help_text="left, right, or empty for both sheets.")
+    side = models.CharField(
+        max_length=8, blank=True, help_text="left, right, or empty for both sheets."
+    )
     shape_xyz = models.JSONField(help_text="Voxels along x, y, z.")
     voxel_nm_xyz = models.JSONField(help_text="Voxel size along x, y, z in nm.")
     dtype = models.CharField(max_length=16)

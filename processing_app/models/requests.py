@@ -16,16 +16,24 @@ class ProcessingRequest(Stateful):
     TABLE = PROCESSING_TABLE
     KIND = "processing request"
 
-    imaging_request = models.ForeignKey(ImagingRequest, on_delete=models.CASCADE, related_name="processing_requests")
+    imaging_request = models.ForeignKey(
+        ImagingRequest, on_delete=models.CASCADE, related_name="processing_requests"
+    )
     number = models.PositiveSmallIntegerField(default=1)
-    processor = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="processing")
-    state = models.CharField(max_length=16, choices=ProcessingState, default=ProcessingState.WAITING, editable=False)
+    processor = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.PROTECT, related_name="processing"
+    )
+    state = models.CharField(
+        max_length=16, choices=ProcessingState, default=ProcessingState.WAITING, editable=False
+    )
 
     class Meta:
         ordering: ClassVar = ["imaging_request_id", "number"]
         constraints: ClassVar = [
             state_is_known(ProcessingState, "processing_state_known"),
-            models.UniqueConstraint(fields=["imaging_request", "number"], name="processing_request_once"),
+            models.UniqueConstraint(
+                fields=["imaging_request", "number"], name="processing_request_once"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -39,12 +47,18 @@ class ProcessingRequest(Stateful):
 class ProcessingResolution(models.Model):
     """What one processing request wants of one objective and orientation."""
 
-    processing_request = models.ForeignKey(ProcessingRequest, on_delete=models.CASCADE, related_name="resolutions")
+    processing_request = models.ForeignKey(
+        ProcessingRequest, on_delete=models.CASCADE, related_name="resolutions"
+    )
     resolution = models.ForeignKey(ImagingResolution, on_delete=models.PROTECT, related_name="+")
     ventral_up = models.BooleanField(default=False)
-    atlas = models.ForeignKey(Atlas, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    atlas = models.ForeignKey(
+        Atlas, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     final_orientation = models.CharField(
-        max_length=12, choices=ImagingChannel.Orientation, default=ImagingChannel.Orientation.SAGITTAL
+        max_length=12,
+        choices=ImagingChannel.Orientation,
+        default=ImagingChannel.Orientation.SAGITTAL,
     )
     notes_for_processor = models.CharField(max_length=1024, blank=True)
     notes_from_processing = models.CharField(max_length=1024, blank=True)
@@ -52,7 +66,8 @@ class ProcessingResolution(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["processing_request", "resolution", "ventral_up"], name="processing_resolution_once"
+                fields=["processing_request", "resolution", "ventral_up"],
+                name="processing_resolution_once",
             ),
         ]
 

@@ -18,7 +18,9 @@ class Run(Stateful):
     TABLE = RUN_TABLE
     KIND = "run"
 
-    imaging_request = models.ForeignKey(ImagingRequest, on_delete=models.CASCADE, related_name="runs")
+    imaging_request = models.ForeignKey(
+        ImagingRequest, on_delete=models.CASCADE, related_name="runs"
+    )
     processing_request = models.ForeignKey(
         ProcessingRequest, null=True, blank=True, on_delete=models.CASCADE, related_name="runs"
     )
@@ -30,9 +32,13 @@ class Run(Stateful):
     requested_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     finished_at = models.DateTimeField(null=True, editable=False)
-    # "raw:17" while active, NULL when over: at most one active run per pipeline and imaging request.
-    active_key = models.CharField(max_length=64, null=True, unique=True, editable=False)
-    state = models.CharField(max_length=16, choices=RunState, default=RunState.PLANNED, editable=False)
+    # "raw:17" while active, NULL when over: one active run per pipeline and imaging request.
+    active_key = models.CharField(  # noqa: DJ001  # many NULLs may stand in a unique column
+        max_length=64, null=True, unique=True, editable=False
+    )
+    state = models.CharField(
+        max_length=16, choices=RunState, default=RunState.PLANNED, editable=False
+    )
 
     class Meta:
         ordering: ClassVar = ["-id"]
@@ -89,7 +95,9 @@ class Attempt(Stateful):
     last_seen_at = models.DateTimeField(null=True)
     cancel_requested_at = models.DateTimeField(null=True)
     next_look_at = models.DateTimeField(default=timezone.now)
-    trouble = models.CharField(max_length=300, blank=True, help_text="Why it waits, if the cluster is silent.")
+    trouble = models.CharField(
+        max_length=300, blank=True, help_text="Why it waits, if the cluster is silent."
+    )
     reason = models.CharField(max_length=32, blank=True)
     message = models.TextField(blank=True)
     problems = models.JSONField(default=list)
@@ -99,7 +107,9 @@ class Attempt(Stateful):
     input_digest = models.CharField(max_length=64, blank=True)
     progress = models.JSONField(default=dict)
     log_tail = models.TextField(blank=True)
-    state = models.CharField(max_length=16, choices=AttemptState, default=AttemptState.NEW, editable=False)
+    state = models.CharField(
+        max_length=16, choices=AttemptState, default=AttemptState.NEW, editable=False
+    )
 
     class Meta:
         ordering: ClassVar = ["step_id", "number"]
@@ -119,5 +129,10 @@ class Attempt(Stateful):
 
     @property
     def job_name(self) -> str:
-        """Return the name under which the scheduler knows it: derived from ids, never from time."""
-        return f"ls-r{self.step.run_id}-{self.step.key}-a{self.number}"
+        """Return the name under which the scheduler knows it, made of stored values only.
+
+        The run's time of creation keeps apart the runs of two databases that share a work folder or
+        a cluster: the second begins to count at 1 as well.
+        """
+        run = self.step.run
+        return f"ls-r{run.pk}-{int(run.created_at.timestamp()):x}-{self.step.key}-a{self.number}"

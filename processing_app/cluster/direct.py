@@ -1,0 +1,81 @@
+"""Scheduler that starts plain processes over any Shell: for a laptop, the demo, a single host.
+
+The id of a job is its name. direct.sh keeps all state in the job's folder; see its head.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core_app.errors import Rejected, Unreachable
+from processing_app.cluster.ports import (
+    CommandResult,
+    JobId,
+    JobReport,
+    JobRequest,
+    JobState,
+    Shell,
+)
+
+SOURCE = "direct"
+TIMEOUT_S = 20.0
+_STATES = {
+    "queued": JobState.QUEUED,
+    "running": JobState.RUNNING,
+    "ended": JobState.ENDED,
+    "cancelled": JobState.ENDED,
+    "gone": JobState.GONE,
+}
+
+
+@dataclass(slots=True)
+class Direct:
+    """Jobs as processes. At most `slots` run at a time on the machine; the others wait in order."""
+
+    shell: Shell
+    workdir: str
+    slots: int = 1
+    kill_after_s: int = 10
+    _is_ready: bool = field(default=False, init=False)
+
+    def submit(self, job: JobRequest) -> JobId:
+        done = self._call("start", job.name, str(self.slots))
+        if done.exit_code == 3:
+            raise Rejected("no such folder", f"{job.folder}: {done.stderr.strip()}")
+        if done.exit_code != 0:
+            raise Unreachable("not started", f"{job.name} did not come up: {done.stderr.strip()}")
+        return JobId(job.name)
+
+    def find(self, name: str) -> JobId | None:
+        return JobId(name) if self._call("find", name).exit_code == 0 else None
+
+    def poll(self, ids: Collection[JobId]) -> Mapping[JobId, JobReport]:
+        reports = {job_id: JobReport(JobState.UNKNOWN, SOURCE) for job_id in ids}
+        if not ids:
+            return reports
+        done = self._call("poll", *ids)
+        for line in done.stdout.splitlines():
+            name, _, rest = line.partition(" ")
+            if name in reports:
+                reports[JobId(name)] = _report(rest)
+        return reports
+
+    def cancel(self, job_id: JobId) -> None:
+        self._call("cancel", job_id, str(self.kill_after_s))
+
+    def _call(self, verb: str, *arguments: str) -> CommandResult:
+        script = f"{self.workdir}/.direct.sh"
+        if not self._is_ready:
+            self.shell.make_folder(self.workdir)
+            self.shell.write(script, Path(__file__).with_name("direct.sh").read_bytes())
+            self._is_ready = True
+        argv = ["sh", script, verb, self.workdir, *arguments]
+        return self.shell.run(argv, cwd=self.workdir, timeout=TIMEOUT_S)
+
+
+def _report(text: str) -> JobReport:
+    """Read `ended 0`, `running -`; a word nobody knows is UNKNOWN and waits."""
+    word, _, code = text.partition(" ")
+    exit_code = int(code) if code.lstrip("-").isdigit() else None
+    reason = "CANCELLED" if word == "cancelled" else ""
+    return JobReport(_STATES.get(word, JobState.UNKNOWN), SOURCE, exit_code, reason)

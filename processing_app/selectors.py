@@ -1,0 +1,197 @@
+"""Reads of processing. Every one that a page uses takes the person."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Prefetch, QuerySet
+from django.http import Http404
+from django.utils import timezone
+
+from core_app.models import User
+from core_app.roles import Action, can
+from processing_app.failures import Failure, failure_of
+from processing_app.models import Attempt, Run, Step
+from processing_app.planning import OVER
+from processing_app.states import AttemptState, RunState
+from requests_app.selectors import visible_requests
+
+A = AttemptState
+_TOKENS = {
+    "": "waiting", A.NEW: "waiting", A.STAGED: "waiting", A.SUBMITTING: "waiting",
+    A.QUEUED: "waiting", A.RUNNING: "progress", A.COLLECTING: "progress", A.CANCELLING: "progress",
+    A.SUCCEEDED: "done", A.FAILED: "failed", A.LOST: "failed", A.CANCELLED: "skipped",
+}  # fmt: skip
+_RUN_TOKENS = {
+    RunState.PLANNED: "waiting", RunState.RUNNING: "progress", RunState.SUCCEEDED: "done",
+    RunState.FAILED: "failed", RunState.CANCELLED: "skipped",
+}  # fmt: skip
+_WORDS = {
+    "": "Waits for earlier steps", A.NEW: "Being prepared", A.STAGED: "Being prepared",
+    A.SUBMITTING: "Being handed in", A.COLLECTING: "Taking in the result",
+}  # fmt: skip
+ACTIVE = (RunState.PLANNED, RunState.RUNNING)
+
+
+def visible_runs(*, to: User) -> QuerySet[Run]:
+    """Return the runs on requests that this person may read, newest first."""
+    rows = Run.objects.filter(imaging_request__sample__request__in=visible_requests(to=to))
+    return rows.select_related("imaging_request__sample__request__owner", "requested_by")
+
+
+def with_steps(rows: QuerySet[Run]) -> QuerySet[Run]:
+    """Add steps and attempts in two queries for all rows."""
+    attempts = Prefetch("attempts", queryset=Attempt.objects.order_by("number"))
+    steps = Prefetch("steps", queryset=Step.objects.order_by("position").prefetch_related(attempts))
+    return rows.prefetch_related(steps)
+
+
+def get_run(pk: int, *, to: User) -> Run:
+    """Return the run, or 404 for whoever may not read its request."""
+    run = visible_runs(to=to).filter(pk=pk).first()
+    if run is None:
+        raise Http404("There is no such run, or it is not yours to see.")
+    return run
+
+
+def due_attempts(*, at: datetime) -> QuerySet[Attempt]:
+    """Return the attempts that a driver would take up at this moment."""
+    rows = Attempt.objects.filter(next_look_at__lte=at, leased_until__lte=at)
+    return rows.exclude(state__in=OVER)
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """One step as people see it: its state is that of its latest attempt."""
+
+    step: Step
+    attempts: Sequence[Attempt]
+
+    @property
+    def latest(self) -> Attempt | None:
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def earlier(self) -> Sequence[Attempt]:
+        return self.attempts[:-1][::-1]
+
+    @property
+    def state(self) -> str:
+        return self.latest.state if self.latest else ""
+
+    @property
+    def token(self) -> str:
+        return _TOKENS[self.state]
+
+    @property
+    def word(self) -> str:
+        return _WORDS.get(self.state) or AttemptState(self.state).label
+
+    @property
+    def failure(self) -> Failure | None:
+        """Return what is known of the kind of failure, if the latest attempt ended in one."""
+        latest = self.latest
+        return failure_of(latest.reason) if latest and self.token == "failed" else None
+
+    @property
+    def fraction(self) -> float:
+        """Return how much of the step is done, 0 to 1."""
+        if self.latest is None or self.state == A.SUCCEEDED:
+            return float(self.latest is not None)
+        return fraction_of(self.latest.progress)
+
+    @property
+    def percent(self) -> int:
+        return int(self.fraction * 100)
+
+    @property
+    def progress_words(self) -> str:
+        """Return `plane 312 of 920, about 4 min`, or nothing where nothing is known."""
+        if self.latest is None or self.state != A.RUNNING or not self.latest.progress.get("total"):
+            return ""
+        progress = self.latest.progress
+        counted = (
+            f"{progress['done']:,} of {progress['total']:,} {progress.get('unit', '')}".strip()
+        )
+        left = seconds_left(self.latest, now=timezone.now())
+        return f"{counted}, {_about(left)} left" if left is not None else counted
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run with its steps, and what this person may do with it."""
+
+    run: Run
+    steps: Sequence[StepView]
+    may_process: bool = False
+
+    @property
+    def token(self) -> str:
+        return _RUN_TOKENS[RunState(self.run.state)]
+
+    @property
+    def is_active(self) -> bool:
+        return self.run.state in ACTIVE
+
+    @property
+    def is_stopping(self) -> bool:
+        """Return True while a cancel was asked for and not yet confirmed."""
+        latest = [step.latest for step in self.steps if step.latest]
+        return self.is_active and any(attempt.cancel_requested_at for attempt in latest)
+
+    @property
+    def word(self) -> str:
+        return "Being cancelled" if self.is_stopping else RunState(self.run.state).label
+
+    @property
+    def can_cancel(self) -> bool:
+        return self.may_process and self.is_active and not self.is_stopping
+
+    @property
+    def can_retry(self) -> bool:
+        return self.may_process and self.run.state in {RunState.FAILED, RunState.CANCELLED}
+
+    @property
+    def percent(self) -> int:
+        """Return the overall progress in percent, each step counting the same."""
+        return int(100 * sum(step.fraction for step in self.steps) / max(len(self.steps), 1))
+
+    @property
+    def done(self) -> int:
+        return sum(step.state == A.SUCCEEDED for step in self.steps)
+
+    @property
+    def troubles(self) -> list[str]:
+        """Return why it waits, where the cluster is silent or contradicts itself."""
+        latest = [step.latest for step in self.steps if step.latest]
+        return sorted({attempt.trouble for attempt in latest if attempt.trouble})
+
+
+def overview(run: Run, *, to: User | None = None) -> RunView:
+    """Return the run as people see it. Best on a run of with_steps()."""
+    steps = tuple(StepView(step, tuple(step.attempts.all())) for step in run.steps.all())
+    request = run.imaging_request.sample.request
+    return RunView(run, steps, may_process=to is not None and can(to, Action.PROCESS, request))
+
+
+def fraction_of(progress: dict[str, object]) -> float:
+    """Return done / total of a progress document, 0 if it says nothing usable."""
+    done, total = progress.get("done"), progress.get("total")
+    if not isinstance(done, int | float) or not isinstance(total, int | float) or total <= 0:
+        return 0.0
+    return min(max(done / total, 0.0), 1.0)
+
+
+def seconds_left(attempt: Attempt, *, now: datetime) -> float | None:
+    """Return an estimate where one is honest: after a tenth of the work and ten seconds."""
+    fraction = fraction_of(attempt.progress)
+    spent = (now - attempt.started_at).total_seconds() if attempt.started_at else 0.0
+    if fraction < 0.1 or spent < 10:
+        return None
+    return spent * (1 - fraction) / fraction
+
+
+def _about(seconds: float) -> str:
+    if seconds < 90:
+        return f"about {max(1, round(seconds))} s"
+    return f"about {round(seconds / 60)} min"

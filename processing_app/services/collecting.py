@@ -1,0 +1,121 @@
+"""Take in what a job left behind: its result, its product, the end of its log."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from core_app.changes import changed
+from core_app.transitions import advance
+from pipeline.contract import SUCCEEDED, StepResult
+from processing_app.cluster import workdir
+from processing_app.cluster.ports import Cluster
+from processing_app.models import Attempt, Product, Step
+from processing_app.services import attempts, results
+from processing_app.services.results import BadResult, VolumeFacts
+from processing_app.states import AttemptState
+
+LOG_TIMEOUT_S = 20.0
+
+
+@dataclass(slots=True)
+class Ending:
+    """How an attempt ended, in the words of its row."""
+
+    state: str
+    fields: dict[str, Any] = field(default_factory=dict)
+    volume: VolumeFacts | None = None
+
+
+def collect(attempt: Attempt, cluster: Cluster) -> bool:
+    """End an attempt whose job is over. The result file decides; the product comes with success."""
+    folder = workdir.folder_of(cluster.workdir, attempt.job_name)
+    content = cluster.shell.read(folder.result)
+    if content is None and attempts.age_s(attempt) < cluster.result_grace_s:
+        attempts.look_again(attempt)
+        return False
+    log = _log_tail(cluster, folder)
+    ending = _ending(attempt, content)
+    with transaction.atomic():
+        _save(attempt, ending, log)
+        if ending.volume is not None:
+            _publish(attempt.step, ending.volume)
+    return True
+
+
+def _log_tail(cluster: Cluster, folder: workdir.JobFolder) -> str:
+    argv = ["tail", "-c", str(workdir.LOG_TAIL_BYTES), folder.stderr]
+    done = cluster.shell.run(argv, cwd=folder.path, timeout=LOG_TIMEOUT_S)
+    return done.stdout.replace("\0", "") if done.exit_code == 0 else ""
+
+
+def _ending(attempt: Attempt, content: bytes | None) -> Ending:
+    if content is None:
+        reason, message = results.missing_result(attempt.reason, attempt.exit_code)
+        return Ending(AttemptState.FAILED, {"reason": reason, "message": message})
+    try:
+        result = results.read_result(content, name=attempt.job_name)
+        volume = _volume(attempt.step, result)
+    except BadResult as problem:
+        return Ending(AttemptState.FAILED, {"reason": "BAD_RESULT", "message": str(problem)})
+    if result.status == SUCCEEDED:
+        return Ending(AttemptState.SUCCEEDED, {**_facts(result), "reason": ""}, volume)
+    # The scheduler knows better why it stopped: a time limit looks like a cancel from inside.
+    return Ending(
+        AttemptState.FAILED, {**_facts(result), "reason": attempt.reason or result.reason}
+    )
+
+
+def _volume(step: Step, result: StepResult) -> VolumeFacts | None:
+    if not step.product or result.status != SUCCEEDED:
+        return None
+    return results.volume_facts(result.outputs)
+
+
+def _facts(result: StepResult) -> dict[str, Any]:
+    return {
+        "message": result.message,
+        "problems": [asdict(problem) for problem in result.problems],
+        "peak_memory_bytes": _number(result, "peak_memory_bytes"),
+        "elapsed_s": _number(result, "seconds"),
+        "input_digest": result.input_digest[:64],
+    }
+
+
+def _number(result: StepResult, name: str) -> int | float | None:
+    value = result.metrics.get(name)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _save(attempt: Attempt, ending: Ending, log: str) -> None:
+    message = str(ending.fields.get("message", ""))
+    advance(attempt, ending.state, by=None, note=message)
+    for name, value in ending.fields.items():
+        setattr(attempt, name, value)
+    attempt.log_tail, attempt.trouble, attempt.finished_at = log, "", timezone.now()
+    attempt.save(update_fields=["log_tail", "trouble", "finished_at", *ending.fields])
+
+
+def _publish(step: Step, volume: VolumeFacts) -> None:
+    """The path is the product's identity: a re-run replaces it."""
+    product, _ = Product.objects.update_or_create(
+        path=step.outputs["volume"],
+        defaults={
+            "step": step,
+            "kind": step.product["kind"],
+            "channel_id": step.product["channel"],
+            "side": step.product["side"],
+            "shape_xyz": volume.shape,
+            "voxel_nm_xyz": volume.voxel_nm,
+            "dtype": volume.dtype,
+            "window_low": volume.window[0],
+            "window_high": volume.window[1],
+            "bytes": volume.bytes,
+            "info_digest": volume.info_digest,
+            "thumbnail": volume.thumbnail,
+            "facts": volume.facts,
+            "made_at": timezone.now(),
+        },
+    )
+    changed(product)

@@ -1,0 +1,95 @@
+"""Rounds of processing that were asked for: opened here, moved along by their runs."""
+
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+
+from core_app.errors import NotAllowed, NotReady, Taken
+from core_app.models import User
+from core_app.roles import Action, can
+from core_app.transitions import advance, advance_many, born
+from imaging_app.models import ImagingRequest, ImagingResolution, Objective
+from imaging_app.states import ImagingState
+from processing_app.models import Atlas, ProcessingRequest, ProcessingResolution, Run
+from processing_app.states import ProcessingState, RunState
+from requests_app.models import Request
+
+_OF_RUN = {
+    RunState.RUNNING: ProcessingState.RUNNING,
+    RunState.SUCCEEDED: ProcessingState.COMPLETE,
+    RunState.FAILED: ProcessingState.FAILED,
+    RunState.CANCELLED: ProcessingState.CANCELLED,
+}
+
+
+def processing_pipeline_for(objective: Objective) -> str | None:
+    """Return the pipeline of this installation that processes images of the objective, or None.
+
+    An objective names the pipelines it is fit for; one is offered here only once its steps exist.
+    The raw pipeline is none of them: it runs for every delivery, without being asked for.
+    """
+    return None
+
+
+def open_processing_request(
+    imaging_request: ImagingRequest, *, by: User, atlas: Atlas | None = None
+) -> ProcessingRequest:
+    """Ask for another round of processing of finished imaging.
+
+    Raises NotAllowed, NotReady (imaging is not finished, or no pipeline takes such images) and
+    Taken if somebody else asked at the same moment.
+    """
+    if not can(by, Action.START_PROCESSING, imaging_request.sample.request):
+        raise NotAllowed("Only the owner and processing staff may ask for processing.")
+    if imaging_request.state != ImagingState.COMPLETE:
+        raise NotReady("Imaging of this sample is not finished yet.")
+    wanted = [r for r in imaging_request.resolutions.select_related("objective") if _takes(r)]
+    if not wanted:
+        raise NotReady("No pipeline of this installation processes images of these objectives.")
+    try:
+        with transaction.atomic():
+            return _open(imaging_request, wanted, by=by, atlas=atlas)
+    except IntegrityError:
+        raise Taken(
+            "Somebody else asked for processing at the same moment. Reload the page."
+        ) from None
+
+
+def follow(run: Run, *, by: User | None) -> None:
+    """Move the round of processing that a run belongs to along with the run, if it has one."""
+    request = run.processing_request
+    wanted = _OF_RUN.get(RunState(run.state))
+    if request is not None and wanted is not None and request.TABLE.allows(request.state, wanted):
+        advance(request, wanted, by=by)
+
+
+def cancel_open(request: Request, *, by: User | None, note: str = "") -> None:
+    """Cancel the rounds of a withdrawn request that no run has begun."""
+    waiting = ProcessingRequest.objects.filter(
+        imaging_request__sample__request=request, state=ProcessingState.WAITING
+    )
+    advance_many(waiting, ProcessingState.CANCELLED, by=by, note=note)
+
+
+def _takes(resolution: ImagingResolution) -> bool:
+    return processing_pipeline_for(resolution.objective) is not None
+
+
+def _open(
+    imaging_request: ImagingRequest,
+    wanted: list[ImagingResolution],
+    *,
+    by: User,
+    atlas: Atlas | None,
+) -> ProcessingRequest:
+    last = imaging_request.processing_requests.aggregate(last=Max("number"))["last"] or 0
+    opened = ProcessingRequest.objects.create(imaging_request=imaging_request, number=last + 1)
+    for resolution in wanted:
+        sides = resolution.channels.values_list("ventral_up", flat=True).distinct()
+        ProcessingResolution.objects.bulk_create(
+            ProcessingResolution(
+                processing_request=opened, resolution=resolution, ventral_up=side, atlas=atlas
+            )
+            for side in sorted(sides)
+        )
+    born(opened, by=by)
+    return opened

@@ -1,0 +1,193 @@
+"""Begin, cancel and retry runs. The driver does the rest."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from core_app.bell import ring
+from core_app.errors import NotAllowed, NotReady, Taken
+from core_app.models import User
+from core_app.roles import Action, can
+from core_app.transitions import advance, born, record
+from imaging_app.models import ImagingRequest
+from pipeline.contract import PIPELINE_VERSION
+from processing_app import pipelines
+from processing_app.models import Attempt, Run, Step
+from processing_app.pipelines import PlannedStep
+from processing_app.planning import OVER
+from processing_app.services import deliveries, requests
+from processing_app.states import RunState
+from requests_app.models import Request
+
+DRIVE = "processing_app.tasks.drive_runs"
+ACTIVE = (RunState.PLANNED, RunState.RUNNING)
+
+
+def start_raw_run(imaging_request: ImagingRequest, *, by: User | None) -> Run | None:
+    """Plan the run that checks the raw data and makes it viewable.
+
+    The caller may hold a transaction. Returns the run that is active already, if there is one, and
+    None where nothing that was delivered can go through it (another layout, no folder entered).
+    """
+    delivered = deliveries.deliveries_of(imaging_request)
+    steps = pipelines.raw_steps(str(imaging_request.folder), delivered)
+    if not steps:
+        return None
+    key = _key(pipelines.RAW, imaging_request)
+    try:
+        with transaction.atomic():
+            return _active(key) or _create(imaging_request, pipelines.RAW, key, steps, by=by)
+    except IntegrityError:
+        run = _active(key)
+        if run is None:
+            raise Taken("Somebody else started this run at the same moment. Try again.") from None
+        return run
+
+
+def cancel_run(run: Run, *, by: User | None, reason: str = "") -> None:
+    """Stop a run. Jobs at work are asked to stop first; the run is cancelled once they have."""
+    _require_right(run, by)
+    with transaction.atomic():
+        run = locked(run.pk)
+        if run.state not in ACTIVE:
+            raise NotReady(f"{run} is {_word(run)}, so there is nothing to cancel.")
+        _stop(run, by=by, reason=reason)
+        ring(DRIVE)
+
+
+def retry_run(run: Run, *, by: User | None) -> None:
+    """Go on with a failed or cancelled run: what succeeded is kept, the rest is tried afresh."""
+    _require_right(run, by)
+    with transaction.atomic():
+        run = locked(run.pk)
+        if run.state not in {RunState.FAILED, RunState.CANCELLED}:
+            raise NotReady(f"{run} is {_word(run)}. Only a failed or cancelled run can be retried.")
+        _take_key(run)
+        # What was wrong may have been the version, and somebody has deployed since.
+        run.pipeline_version = PIPELINE_VERSION
+        run.save(update_fields=["pipeline_version"])
+        advance(run, RunState.RUNNING, by=by, note="retried")
+        requests.follow(run, by=by)
+        ring(DRIVE)
+
+
+def cancel_runs_of(request: Request, *, by: User | None, reason: str = "") -> int:
+    """Stop every active run of a withdrawn request, and close its rounds; return how many runs.
+
+    The caller has checked that this person may withdraw the request.
+    """
+    active = Run.objects.filter(imaging_request__sample__request=request, state__in=ACTIVE)
+    with transaction.atomic():
+        stopped = [locked(pk) for pk in active.values_list("pk", flat=True)]
+        for run in stopped:
+            _stop(run, by=by, reason=reason)
+        requests.cancel_open(request, by=by, note=reason)
+    return len(stopped)
+
+
+def begin(run: Run) -> None:
+    """Mark a planned run as running. The caller holds the transaction."""
+    advance(run, RunState.RUNNING, by=None)
+    requests.follow(run, by=None)
+
+
+def finish(run: Run, state: str, *, by: User | None, note: str = "") -> None:
+    """End a run and free its place for another. The caller holds the transaction."""
+    advance(run, state, by=by, note=note)
+    run.finished_at, run.active_key = run.state_since, None
+    run.save(update_fields=["finished_at", "active_key"])
+    requests.follow(run, by=by)
+
+
+def add_attempt(step: Step, *, number: int, not_before: datetime) -> Attempt:
+    """Make the next attempt at a step. The caller holds the run's lock."""
+    attempt = Attempt.objects.create(step=step, number=number, next_look_at=not_before)
+    born(attempt, by=None)
+    return attempt
+
+
+def locked(pk: int) -> Run:
+    """Return the run with its row locked; SQLite locks by the transaction itself."""
+    return Run.objects.select_for_update().get(pk=pk)
+
+
+def active_attempts(run: Run) -> QuerySet[Attempt]:
+    """Return the attempts that are not over."""
+    return Attempt.objects.filter(step__run=run).exclude(state__in=OVER)
+
+
+def _stop(run: Run, *, by: User | None, reason: str) -> None:
+    now = timezone.now()
+    asked = active_attempts(run).update(cancel_requested_at=now, next_look_at=now)
+    if asked:
+        record(run, "cancel asked", by=by, note=reason)
+    else:
+        finish(run, RunState.CANCELLED, by=by, note=reason)
+
+
+def _create(
+    imaging_request: ImagingRequest,
+    pipeline: str,
+    key: str,
+    steps: Iterable[PlannedStep],
+    *,
+    by: User | None,
+) -> Run:
+    run = Run.objects.create(
+        imaging_request=imaging_request,
+        pipeline=pipeline,
+        pipeline_version=PIPELINE_VERSION,
+        requested_by=by,
+        active_key=key,
+    )
+    Step.objects.bulk_create(_step(run, number, planned) for number, planned in enumerate(steps))
+    born(run, by=by)
+    return run
+
+
+def _step(run: Run, position: int, planned: PlannedStep) -> Step:
+    return Step(
+        run=run,
+        position=position,
+        key=planned.key,
+        name=planned.name,
+        label=planned.label,
+        needs=list(planned.needs),
+        inputs=planned.inputs,
+        parameters=planned.parameters,
+        outputs=planned.outputs,
+        product=planned.product,
+    )
+
+
+def _key(pipeline: str, imaging_request: ImagingRequest) -> str:
+    return f"{pipeline}:{imaging_request.pk}"
+
+
+def _active(key: str) -> Run | None:
+    return Run.objects.filter(active_key=key).first()
+
+
+def _take_key(run: Run) -> None:
+    key = _key(run.pipeline, run.imaging_request)
+    try:
+        with transaction.atomic():
+            run.active_key, run.finished_at = key, None
+            run.save(update_fields=["active_key", "finished_at"])
+    except IntegrityError:
+        raise Taken(
+            f"Another run of this kind is active: {_active(key)}. Wait for it, or cancel it."
+        ) from None
+
+
+def _require_right(run: Run, by: User | None) -> None:
+    """The system itself (None) may do anything; people need the right to process."""
+    if by is not None and not can(by, Action.PROCESS, run.imaging_request.sample.request):
+        raise NotAllowed("Only processing staff may cancel or retry runs.")
+
+
+def _word(run: Run) -> str:
+    return RunState(run.state).label.lower()
