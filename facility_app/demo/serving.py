@@ -1,0 +1,75 @@
+"""The demo's own processes: web server and queue, each in its own process group."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from core_app.errors import NotReady, Unreachable
+
+GRACE_S = 10.0
+
+
+@contextlib.contextmanager
+def running_site() -> Iterator[None]:
+    """Serve both origins and turn the queue until the block ends; then stop every process of theirs."""
+    port = urlsplit(settings.SITE_URL).port or 80
+    log = settings.VAR_DIR / "demo.log"
+    web = [sys.executable, "-m", "gunicorn", "lightserv_site.wsgi:application", "--bind", f"127.0.0.1:{port}"]
+    threads = ["--worker-class", "gthread", "--threads", "16", "--access-logfile", "/dev/null"]
+    queue = [sys.executable, "manage.py", "qcluster"]
+    _require_free(port)
+    with contextlib.ExitStack() as stack:
+        for command in ([*web, *threads], queue):
+            stack.callback(_stop, _start(command, log))
+        _wait_for_answer(f"{settings.SITE_URL}/healthz", log)
+        yield
+
+
+def _start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("ab") as out:
+        return subprocess.Popen(
+            command, cwd=settings.BASE_DIR, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+            start_new_session=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )  # fmt: skip
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the whole process group: a queue's workers outlive their parent otherwise."""
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, how)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_S)
+            return
+
+
+def _require_free(port: int) -> None:
+    import socket
+
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise NotReady(
+                f"Port {port} is taken, by another demo perhaps. Stop that one, or choose a port with "
+                f"SITE_URL=http://localhost:8001 VIEWER_URL=http://127.0.0.1:8001 make demo."
+            ) from None
+
+
+def _wait_for_answer(address: str, log: Path) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=2):  # noqa: S310  # our own address
+            return
+        time.sleep(0.2)
+    raise Unreachable("The web server did not start.", f"See {log}.")

@@ -1,0 +1,136 @@
+"""Play one request from intake to a viewable volume, then serve the site."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from core_app.accounts import DEMO_PASSWORD
+from core_app.errors import DomainError, OutsideError
+from core_app.models import User
+from facility_app.demo import play, proof, raw, serving
+from facility_app.people import DEMO_PEOPLE, seed_people
+from imaging_app.models import ImagingRequest
+from processing_app.models import Attempt
+from requests_app.models import Request
+
+
+class Command(BaseCommand):
+    """The demo of `make demo`."""
+
+    help = "Play one request from intake to a viewable volume; then serve the site until Ctrl-C."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--no-serve", action="store_true", help="stop after the play; exit 0 if viewable")
+        parser.add_argument("--raw", type=Path, help="a folder of single-plane TIFFs instead of the phantom")
+        parser.add_argument("--voxel", default="", help="voxel size z,y,x in µm; goes with --raw")
+        parser.add_argument("--orientation", default="horizontal", choices=["horizontal", "coronal", "sagittal"])
+        parser.add_argument("--cluster", default="", help="name of another cluster setting")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.DEBUG:
+            raise CommandError("The demo makes accounts with a known password, so it needs DEBUG=1.")
+        self.console = Console(stderr=False, soft_wrap=True)
+        try:
+            self._run(options)
+        except (DomainError, OutsideError) as problem:
+            raise CommandError(str(problem)) from problem
+
+    def _run(self, options: dict[str, Any]) -> None:
+        if options["cluster"] and options["cluster"] != settings.CLUSTER:
+            raise CommandError(f"CLUSTER={options['cluster']} is not set up here; this demo knows: local.")
+        data = _data_of(options)
+        self._prepare()
+        people = seed_people()
+        with contextlib.nullcontext() if options["no_serve"] else serving.running_site():
+            if not options["no_serve"]:
+                self.console.print(f"[bold]Watch it[/] at {settings.SITE_URL} as [bold]researcher[/], password {DEMO_PASSWORD}")
+            request = self._play(people, data)
+            self._show(request, people["researcher"])
+            if not options["no_serve"]:
+                self._serve()
+
+    def _prepare(self) -> None:
+        self.console.print("[bold]Preparing[/] the database and the storage")
+        settings.DATA_ROOT.mkdir(parents=True, exist_ok=True)
+        call_command("migrate", verbosity=0, interactive=False)
+        call_command("setup_schedules", stdout=self.stdout)
+
+    def _play(self, people: dict[str, User], data: raw.DemoData) -> Request:
+        with _bars(self.console) as bars:
+            request = play.submit(people, data)
+            self.console.print(f"[bold]researcher[/] submitted “{request.name}”: {settings.SITE_URL}/requests/researcher/{request.folder.name}/")
+            self._clear(bars, request, people)
+            imaging_request = play.imaging_request_of(request)
+            self._image(bars, imaging_request, data, people)
+            self._process(bars, imaging_request)
+        play.finish(request)
+        return request
+
+    def _clear(self, bars: Progress, request: Request, people: dict[str, User]) -> None:
+        bar = bars.add_task("clearer: clearing steps", total=None)
+        for _label, done, total in play.clear(request, people):
+            bars.update(bar, completed=done, total=total)
+        bars.update(bar, completed=bars.tasks[bar].total or 1, total=bars.tasks[bar].total or 1)
+
+    def _image(self, bars: Progress, imaging_request: ImagingRequest, data: raw.DemoData, people: dict[str, User]) -> None:
+        play.start_imaging(imaging_request, people)
+        bar = bars.add_task("imager: raw planes", total=data.planes)
+        play.deliver(imaging_request, data, lambda done, total: bars.update(bar, completed=done, total=total))
+        bars.update(bar, completed=data.planes)
+        play.complete_imaging(imaging_request, data, people)
+
+    def _process(self, bars: Progress, imaging_request: ImagingRequest) -> None:
+        shown: dict[str, Any] = {}
+        for steps in play.process(imaging_request):
+            for step in steps:
+                if step.key not in shown:
+                    shown[step.key] = bars.add_task(f"cluster: {step.label}", total=step.total)
+                bars.update(shown[step.key], completed=step.done, total=step.total)
+        failed = Attempt.objects.filter(step__run__imaging_request=imaging_request, state="failed").order_by("id").last()
+        if failed and steps and any(step.state == "failed" for step in steps):
+            raise CommandError(f"{failed.step.label} failed: {failed.message or failed.reason}\n{failed.log_tail[-2000:]}")
+
+    def _show(self, request: Request, person: User) -> None:
+        proven = proof.prove(request, person)
+        table = Table(title=f"{request.name}: {request.get_state_display().lower()}, {len(proven)} viewable volumes")
+        for heading in ("volume", "address", "signal in the middle"):
+            table.add_column(heading)
+        for layer in proven:
+            table.add_row(layer.name, f"{settings.SITE_URL}/viewers/layers/{layer.uuid}/", f"{layer.lit:.0%}")
+        self.console.print(table)
+
+    def _serve(self) -> None:
+        table = Table(title=f"Accounts (password: {DEMO_PASSWORD})")
+        table.add_column("account")
+        table.add_column("does")
+        for person in DEMO_PEOPLE:
+            table.add_row(person.username, person.does)
+        self.console.print(table)
+        self.console.print(f"[bold]Site[/] {settings.SITE_URL}   [bold]staff console[/] {settings.SITE_URL}/admin/   Ctrl-C stops it.")
+        with contextlib.suppress(KeyboardInterrupt):
+            while True:
+                time.sleep(3600)
+
+
+def _data_of(options: dict[str, Any]) -> raw.DemoData:
+    if not options["raw"]:
+        return raw.phantom_data()
+    if not options["voxel"]:
+        raise CommandError("RAW needs VOXEL=z,y,x: the voxel size in µm, as 50,40,40.")
+    return raw.folder_data(options["raw"].resolve(), raw.parse_voxel(options["voxel"]), options["orientation"])
+
+
+@contextlib.contextmanager
+def _bars(console: Console) -> Iterator[Progress]:
+    columns = (TextColumn("{task.description:<34}"), BarColumn(bar_width=32), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bars:
+        yield bars

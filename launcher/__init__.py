@@ -1,0 +1,1 @@
+"""The launcher: the only holder of the Docker socket. See README.md."""

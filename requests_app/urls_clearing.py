@@ -1,0 +1,24 @@
+"""Addresses of clearing."""
+
+from django.urls import path
+
+from requests_app.views import clearing
+
+app_name = "clearing"
+urlpatterns = [
+    path("", clearing.queue, name="queue"),
+    path("batches/<int:pk>/", clearing.batch_page, name="batch"),
+    path("batches/<int:pk>/steps/", clearing.batch_steps, name="batch-steps"),
+    path("batches/<int:pk>/start/", clearing.start_batch, name="batch-start"),
+    path("batches/<int:pk>/put-back/", clearing.put_back, name="batch-put-back"),
+    path("batches/<int:pk>/take-over/", clearing.take_over, name="batch-take-over"),
+    path("batches/<int:pk>/complete/", clearing.complete_batch, name="batch-complete"),
+    path("batches/<int:pk>/reopen/", clearing.reopen_batch, name="batch-reopen"),
+    path("batches/<int:pk>/receive/", clearing.receive_samples, name="batch-receive"),
+    path("batches/<int:pk>/steps/<slug:slug>/", clearing.record_step, name="step-record"),
+    path(
+        "batches/<int:pk>/steps/<slug:slug>/take-back/",
+        clearing.take_back_step,
+        name="step-take-back",
+    ),
+]
