@@ -25,12 +25,17 @@ step() {
     printf '%d.%d s' $(((ended - begun) / 1000000000)) $(((ended - begun) / 100000000 % 10)) >"$work/$name.time"
 }
 
-# The first screens of a long output say enough to begin with.
+# Beginning and end of a long output: linters say the most first, tracebacks last.
 show() {
-    local lines most=80
+    local lines half=40
     lines=$(wc -l <"$1")
-    head -n "$most" "$1" | sed 's/^/    /'
-    [ "$lines" -le "$most" ] || printf '    ... and %d more lines\n' $((lines - most))
+    if [ "$lines" -le $((2 * half)) ]; then
+        sed 's/^/    /' "$1"
+    else
+        head -n "$half" "$1" | sed 's/^/    /'
+        printf '    ... %d lines ...\n' $((lines - 2 * half))
+        tail -n "$half" "$1" | sed 's/^/    /'
+    fi
 }
 
 report() {
@@ -81,7 +86,7 @@ main() {
     step types lint_types &
     step format "$bin/ruff" format --check --output-format concise .
     step lint "$bin/ruff" check --output-format concise .
-    step imports "$bin/lint-imports"
+    step imports "$bin/lint-imports" --no-logo
     step templates lint_templates
     step shell lint_shell
     step migrations "$bin/python" manage.py makemigrations --check --dry-run
