@@ -11,7 +11,7 @@ demo: ## play one request from intake to a viewable volume, then serve it (SERVE
 	@scripts/install.sh demo
 	@LIGHTSERV_DEMO=1 .venv/bin/python manage.py play_demo \
 		$(if $(filter 0,$(SERVE)),--no-serve) \
-		$(if $(RAW),--raw "$$RAW") $(if $(VOXEL),--voxel "$$VOXEL") $(if $(CLUSTER),--cluster "$$CLUSTER")
+		$(if $(RAW),--raw "$$RAW") $(if $(VOXEL),--voxel "$$VOXEL") $(if $(ORIENTATION),--orientation "$$ORIENTATION") $(if $(CLUSTER),--cluster "$$CLUSTER")
 
 deps: ## as root on Debian: the packages that tests and production need, and all of .venv
 	@scripts/deps.sh

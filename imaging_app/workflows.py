@@ -1,11 +1,11 @@
 """Use cases that begin with imaging and reach further: completing and skipping a sample."""
 
-from django.conf import settings
 from django.db import transaction
 
 from core_app.bell import ring
 from core_app.errors import NotReady
 from core_app.models import User
+from core_app.storage import make_folder
 from imaging_app import services as imaging
 from imaging_app.models import ImagingRequest
 from processing_app.models import Run
