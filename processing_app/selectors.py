@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Prefetch, QuerySet
 from django.http import Http404
@@ -14,6 +14,7 @@ from processing_app.failures import Failure, failure_of
 from processing_app.models import Attempt, Run, Step
 from processing_app.planning import OVER
 from processing_app.states import AttemptState, RunState
+from requests_app.models import Sample
 from requests_app.selectors import visible_requests
 
 A = AttemptState
@@ -72,10 +73,6 @@ class StepView:
         return self.attempts[-1] if self.attempts else None
 
     @property
-    def earlier(self) -> Sequence[Attempt]:
-        return self.attempts[:-1][::-1]
-
-    @property
     def state(self) -> str:
         return self.latest.state if self.latest else ""
 
@@ -105,16 +102,15 @@ class StepView:
         return int(self.fraction * 100)
 
     @property
-    def progress_words(self) -> str:
-        """Return `plane 312 of 920, about 4 min`, or nothing where nothing is known."""
-        if self.latest is None or self.state != A.RUNNING or not self.latest.progress.get("total"):
-            return ""
-        progress = self.latest.progress
-        counted = (
-            f"{progress['done']:,} of {progress['total']:,} {progress.get('unit', '')}".strip()
-        )
-        left = seconds_left(self.latest, now=timezone.now())
-        return f"{counted}, {_about(left)} left" if left is not None else counted
+    def progress(self) -> dict[str, object]:
+        """Return done, total, unit and label while the step says how far it is."""
+        if self.latest is None or self.state != A.RUNNING:
+            return {}
+        return dict(self.latest.progress) if fraction_of(self.latest.progress) else {}
+
+    @property
+    def seconds_left(self) -> float | None:
+        return seconds_left(self.latest, now=timezone.now()) if self.latest else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +126,27 @@ class RunView:
         return _RUN_TOKENS[RunState(self.run.state)]
 
     @property
+    def sample(self) -> Sample:
+        return self.run.imaging_request.sample
+
+    @property
+    def folder(self) -> str:
+        return str(self.run.imaging_request.folder)
+
+    @property
     def is_active(self) -> bool:
         return self.run.state in ACTIVE
+
+    @property
+    def took(self) -> timedelta:
+        """Return the time from the beginning to the end, or to now."""
+        return (self.run.finished_at or timezone.now()) - self.run.created_at
+
+    @property
+    def attempts_to_show(self) -> list[Attempt]:
+        """Return every attempt, the newest first."""
+        attempts = [attempt for step in self.steps for attempt in step.attempts]
+        return sorted(attempts, key=lambda attempt: attempt.pk, reverse=True)
 
     @property
     def is_stopping(self) -> bool:
@@ -169,9 +184,18 @@ class RunView:
 
 def overview(run: Run, *, to: User | None = None) -> RunView:
     """Return the run as people see it. Best on a run of with_steps()."""
-    steps = tuple(StepView(step, tuple(step.attempts.all())) for step in run.steps.all())
+    steps = tuple(StepView(step, _attempts_of(step, run)) for step in run.steps.all())
     request = run.imaging_request.sample.request
     return RunView(run, steps, may_process=to is not None and can(to, Action.PROCESS, request))
+
+
+def _attempts_of(step: Step, run: Run) -> tuple[Attempt, ...]:
+    """The prefetched attempts, which name their job without asking the database again."""
+    step.run = run
+    attempts = tuple(step.attempts.all())
+    for attempt in attempts:
+        attempt.step = step
+    return attempts
 
 
 def fraction_of(progress: dict[str, object]) -> float:
@@ -189,9 +213,3 @@ def seconds_left(attempt: Attempt, *, now: datetime) -> float | None:
     if fraction < 0.1 or spent < 10:
         return None
     return spent * (1 - fraction) / fraction
-
-
-def _about(seconds: float) -> str:
-    if seconds < 90:
-        return f"about {max(1, round(seconds))} s"
-    return f"about {round(seconds / 60)} min"

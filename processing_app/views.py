@@ -13,8 +13,6 @@ from processing_app.services import runs
 from processing_app.states import RunState
 
 RUNS_PER_PAGE = 50
-# htmx stops polling on this answer code.
-STOP_POLLING = 286
 
 
 @login_required
@@ -45,10 +43,8 @@ def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_GET
 def run_live(request: HttpRequest, pk: int) -> HttpResponse:
-    """The part of the run's page that moves; it asks for itself until the run is over."""
-    view = _view(request, pk)
-    status = 200 if view.is_active else STOP_POLLING
-    return render(request, "processing_app/run_live.html", {"view": view}, status=status)
+    """The part of the run's page that moves. While the run is active it asks for itself again."""
+    return render(request, "processing_app/run_live.html", {"view": _view(request, pk)})
 
 
 @login_required

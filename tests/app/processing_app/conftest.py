@@ -1,0 +1,20 @@
+"""A sample whose raw data can be processed."""
+
+import pytest
+
+from tests.support import clusters
+
+
+@pytest.fixture
+def imaged(researcher, clearer, imager):
+    return clusters.an_imaged_sample(researcher, clearer=clearer, imager=imager)
+
+
+@pytest.fixture
+def run(imaged):
+    return clusters.a_planned_run(imaged)
+
+
+@pytest.fixture
+def cluster():
+    return clusters.memory_cluster()

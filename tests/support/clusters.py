@@ -1,0 +1,210 @@
+"""Clusters and runs for the tests of processing: in memory, and with real processes."""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+
+from core_app.models import User
+from imaging_app.models import ImagingRequest
+from imaging_app.services import Acquisition
+from pipeline.contract import FAILED, Problem, StepResult
+from pipeline.phantom import write_delivery
+from processing_app.cluster.direct import Direct
+from processing_app.cluster.ports import Cluster, JobRequest, JobState
+from processing_app.cluster.scheduler_memory import memory_cluster, succeed
+from processing_app.cluster.shell_local import LocalShell
+from processing_app.cluster.shell_memory import MemoryShell
+from processing_app.cluster.workdir import JobFolder, folder_of
+from processing_app.models import Attempt, Run
+from processing_app.services import driving, runs
+from processing_app.states import AttemptState
+from tests.support import scenarios
+
+ROOT = Path(__file__).parents[2]
+SUBFOLDER = "brain_488"
+TINY_ZYX = (12, 40, 36)
+BUDGET = timedelta(seconds=30)
+
+__all__ = ["memory_cluster"]
+
+
+def an_imaged_sample(
+    owner: User, *, clearer: User, imager: User, plan: object = None, **acquired: object
+) -> ImagingRequest:
+    """Return the imaging request of a sample whose acquisition was entered; one sheet, small."""
+    imaging_request = scenarios.a_request_being_imaged(
+        owner, clearer=clearer, imager=imager, plan=plan
+    )
+    values = {"raw_subfolder": SUBFOLDER, "z_planes": TINY_ZYX[0], "z_step_um": 10.0}
+    acquisition = Acquisition(**{**values, "right_sheet": False, **acquired})
+    scenarios.set_all_channels(imaging_request, acquisition, by=imager)
+    return imaging_request
+
+
+def a_planned_run(imaging_request: ImagingRequest) -> Run:
+    run = runs.start_raw_run(imaging_request, by=None)
+    assert run is not None
+    return run
+
+
+def deliver(imaging_request: ImagingRequest, *, shape_zyx: tuple[int, int, int] = TINY_ZYX) -> Path:
+    """Write the raw planes that the imaging request speaks of, below the data root."""
+    resolution = imaging_request.resolutions.get()
+    folder = resolution.raw_folder(ventral_up=False).under(settings.DATA_ROOT) / SUBFOLDER
+    write_delivery(folder, shape_zyx=shape_zyx, channels=["488"], sheets=1)
+    return folder
+
+
+def real_cluster(*, heartbeat_limit_s: float = 2.0, slots: int = 2) -> Cluster:
+    """Return plain processes on this machine, as the site's own settings describe them."""
+    shell, workdir = LocalShell(), str(settings.CLUSTER_WORKDIR)
+    return Cluster(
+        shell=shell, scheduler=Direct(shell, workdir, slots=slots, kill_after_s=2), workdir=workdir,
+        data_root=str(settings.CLUSTER_DATA_ROOT), python=sys.executable, python_path=str(ROOT),
+        threads=1, heartbeat_limit_s=heartbeat_limit_s,
+    )  # fmt: skip
+
+
+def tick(cluster: Cluster) -> driving.TickSummary:
+    """One tick, with nobody else's claim or pause in the way: as if enough time had passed."""
+    make_due()
+    return driving.tick(cluster, budget=BUDGET)
+
+
+def make_due() -> None:
+    """Let the time pass that claims and pauses last."""
+    past = timezone.now() - timedelta(seconds=1)
+    Attempt.objects.filter(leased_until__gt=past).update(leased_until=past)
+    Attempt.objects.filter(next_look_at__gt=past).update(next_look_at=past)
+
+
+def drive_until_over(run: Run, cluster: Cluster, *, ticks: int = 40, pause_s: float = 0.0) -> Run:
+    """Tick until the run is over; fail if it never is."""
+    for _ in range(ticks):
+        summary = tick(cluster)
+        if not summary.active:
+            run.refresh_from_db()
+            return run
+        time.sleep(pause_s)
+    raise AssertionError(f"{run} is not over: {states_of(run)}")
+
+
+def states_of(run: Run) -> dict[str, list[str]]:
+    """Return the states of every step's attempts, for assertions and messages."""
+    return {
+        step.key: [attempt.state for attempt in step.attempts.order_by("number")]
+        for step in run.steps.all()
+    }
+
+
+def only_attempt(run: Run, key: str = "") -> Attempt:
+    """Return the latest attempt, of the step with this key or of the first step."""
+    attempts = Attempt.objects.filter(step__run=run)
+    return (attempts.filter(step__key=key) if key else attempts).order_by("-id")[0]
+
+
+def drive_to(run: Run, cluster: Cluster, state: AttemptState, *, ticks: int = 20) -> Attempt:
+    """Tick until the first step's attempt is in the state."""
+    for _ in range(ticks):
+        tick(cluster)
+        attempt = only_attempt(run)
+        if attempt.state == state:
+            return attempt
+    raise AssertionError(f"never {state}: {states_of(run)}")
+
+
+def wait_until(is_so: Callable[[], object], *, limit_s: float = 20.0) -> None:
+    """Wait for something that real processes do."""
+    end = time.monotonic() + limit_s
+    while not is_so():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+class MemoryJobs:
+    """A scheduler in memory, with the shell commands that a script there may use."""
+
+    def __init__(self, folder: Path) -> None:
+        self.shell = MemoryShell(folders={"/", "/jobs"})
+        self.cluster = memory_cluster(_sleep_in_memory)
+        self.shell = self.cluster.shell
+        self.scheduler = self.cluster.scheduler
+
+    def job(self, name: str, *, seconds: float = 0.0, exit_code: int = 0) -> JobRequest:
+        """Return a job that takes so long; one that takes any time at all goes on until stopped."""
+        folder = folder_of("/jobs", name)
+        self.shell.make_folder(folder.path)
+        self.shell.write(folder.script, f"{seconds} {exit_code}".encode())
+        return JobRequest(name, folder.path, folder.script)
+
+    def limit_slots(self, slots: int) -> None:
+        self.scheduler.slots = slots
+
+
+def _sleep_in_memory(job: JobRequest, shell: MemoryShell) -> int | None:
+    seconds, exit_code = shell.files[JobFolder(job.folder).script].decode().split()
+    return None if float(seconds) else int(exit_code)
+
+
+class DirectJobs:
+    """Plain processes of this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.shell = LocalShell()
+        self.workdir = str(folder)
+        self.scheduler = Direct(self.shell, self.workdir, slots=4, kill_after_s=1)
+
+    def job(self, name: str, *, seconds: float = 0.0, exit_code: int = 0) -> JobRequest:
+        folder = folder_of(self.workdir, name)
+        self.shell.make_folder(folder.path)
+        script = f"cd {folder.path}; sleep {seconds}; echo {exit_code} >.x; mv .x exit_code\n"
+        self.shell.write(folder.script, script.encode())
+        return JobRequest(name, folder.path, folder.script)
+
+    def limit_slots(self, slots: int) -> None:
+        self.scheduler.slots = slots
+
+    def stop_all(self) -> None:
+        """Leave no process behind."""
+        for pid in Path(self.workdir).glob("*/pid"):
+            for _ in range(3):
+                self.scheduler.cancel(pid.parent.name)  # type: ignore[arg-type]
+                time.sleep(0.05)
+
+
+def reaches(jobs: MemoryJobs | DirectJobs, job_id: str, state: JobState) -> bool:
+    """Poll until the job is in the state."""
+    wait_until(lambda: jobs.scheduler.poll([job_id])[job_id].state == state)  # type: ignore[index,list-item]
+    return True
+
+
+def goes_on(job: JobRequest, shell: MemoryShell) -> None:
+    """A job that never ends by itself."""
+
+
+def fail_with(reason: str, *, times: int = 1000) -> Callable[[JobRequest, MemoryShell], int]:
+    """Return a job that leaves a failed result with this reason, so many times, then succeeds."""
+    left = [times]
+
+    def work(job: JobRequest, shell: MemoryShell) -> int:
+        if not left[0]:
+            return succeed(job, shell)
+        left[0] -= 1
+        succeed(job, shell)
+        folder = JobFolder(job.folder)
+        result = StepResult.from_json(shell.files[folder.result])
+        problem = Problem("plane_0007.tif", "The file is cut off.", "Copy the file again.")
+        failed = replace(
+            result, status=FAILED, reason=reason, message="It did not work.", problems=[problem], outputs={}
+        )
+        shell.write(folder.result, failed.to_json().encode())
+        shell.write(folder.stderr, b"last words of the step\n")
+        return 1
+
+    return work
