@@ -34,10 +34,10 @@ ENTRIES = (
 NEW_REQUEST = "/requests/new/"
 CONSOLE = Entry("Staff console", "/admin/")
 OWN_ACCOUNT = (
-    Entry("E-mail addresses", "/accounts/email/"),
+    Entry("E-mail", "/accounts/email/"),
     Entry("Password", "/accounts/password/change/"),
     Entry("Two-factor sign-in", "/accounts/2fa/"),
-    Entry("Where I am signed in", "/accounts/sessions/"),
+    Entry("Sessions", "/accounts/sessions/"),
 )
 
 
