@@ -1,5 +1,6 @@
 """Small helpers between HTTP and the domain: typed requests, refusals as messages, the two origins."""
 
+import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec, cast
@@ -9,8 +10,10 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from core_app.errors import DomainError
+from core_app.errors import DomainError, OutsideError
 from core_app.models.people import User
+
+logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
@@ -35,7 +38,10 @@ def refusals_as_messages(view: View[P]) -> View[P]:
             return view(request, *args, **kwargs)
         except DomainError as refusal:
             messages.error(request, refusal.message)
-            return redirect(_back(request))
+        except OutsideError as failure:
+            logger.error("%s: %s", failure.reason, failure.detail)
+            messages.error(request, f"{failure.reason}. Nothing was changed; tell an operator if it stays so.")
+        return redirect(_back(request))
 
     return shown
 

@@ -14,7 +14,9 @@ FOLDER_MODE = 0o2770
 
 
 def make_folder(path: DataPath) -> Path:
-    """Make the folder and its parents below DATA_ROOT. Safe to repeat; raises Rejected with the remedy."""
+    """Make the folder and its parents below DATA_ROOT. Safe to repeat; raises Rejected with the remedy,
+    and Invalid where a link on the way leads out of the root."""
+    path.real_under(settings.DATA_ROOT)
     folder: Path = settings.DATA_ROOT
     try:
         for part in str(path).split("/"):

@@ -3,7 +3,7 @@
 from django.db import transaction
 
 from core_app.bell import ring
-from core_app.errors import NotReady
+from core_app.errors import NotReady, Rejected
 from core_app.models import User
 from core_app.storage import make_folder
 from imaging_app import services as imaging
@@ -46,9 +46,8 @@ def make_folders(imaging_request: ImagingRequest) -> None:
     )
     for folder in (resolution.raw_folder(ventral_up=False) for resolution in rows):
         try:
-            folder.real_under(settings.DATA_ROOT).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
+            make_folder(folder)
+        except Rejected as error:
             raise NotReady(
-                f"The folder {folder} could not be made ({error.strerror}). "
-                "Ask who looks after the storage, then press Make the folders."
+                f"{error}. Ask who looks after the storage, then press Make the folders."
             ) from error
