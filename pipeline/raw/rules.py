@@ -249,7 +249,7 @@ def _shape_problems(channel: ExpectedChannel, read: dict[str, PlaneHeader]) -> I
 
 def _notes(found: SortedListing, expected: Expected, headers: Headers) -> Iterator[str]:
     if found.ignored:
-        yield f"{count_files(found.ignored)} not named like a raw plane {be(found.ignored)} ignored."
+        yield f"{files_are(found.ignored)} ignored, not being named like a raw plane."
     shapes: dict[tuple[int, int], list[str]] = {}
     for channel in expected.channels:
         names = _names(channel_groups(found, channel).values())

@@ -1,0 +1,149 @@
+"""Tiny image stacks on disk, whole or spoiled in one way, for tests of anything that reads planes."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+import tifffile
+
+from pipeline.raw.delivery import Expected, ExpectedChannel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+_NAMES = ("488", "555", "647", "790")
+
+
+def plane_name(
+    z: int,
+    *,
+    filter_index: int = 0,
+    sheet_code: int = 0,
+    row: int = 0,
+    column: int = 0,
+    tile_part: bool = True,
+) -> str:
+    """The file name LaVision's software gives a raw plane."""
+    tile = f"[{row:02d} x {column:02d}]" if tile_part else ""
+    return (
+        f"10-11-12_UltraII_raw_RawDataStack{tile}_C{sheet_code:02d}"
+        f"_xyz-Table Z{z:04d}_UltraII Filter{filter_index:04d}.ome.tif"
+    )
+
+
+def lavision_delivery(
+    folder: Path,
+    *,
+    planes: int = 4,
+    shape: tuple[int, int] = (12, 16),
+    filters: Sequence[int] = (0,),
+    sheets: Sequence[int] = (0,),
+    rows: int = 1,
+    columns: int = 1,
+    seed: int = 0,
+) -> Path:
+    """Write a whole delivery of (y, x) uint16 planes; `sheets` are the codes in the names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    for filter_index in filters:
+        for sheet_code in sheets:
+            for tile in range(rows * columns):
+                row, column = divmod(tile, columns)
+                for z in range(planes):
+                    name = plane_name(
+                        z, filter_index=filter_index, sheet_code=sheet_code, row=row, column=column
+                    )
+                    write_plane(folder / name, rng.integers(0, 65536, shape, dtype=np.uint16))
+    return folder
+
+
+def expected_delivery(
+    *,
+    planes: int = 4,
+    filters: Sequence[int] = (0,),
+    left: bool = True,
+    right: bool = False,
+    rows: int = 1,
+    columns: int = 1,
+) -> Expected:
+    """What a form asked for; channel names follow the filter index: 488, 555, 647, 790."""
+    return Expected(
+        tuple(
+            ExpectedChannel(
+                name=_NAMES[index],
+                filter_index=index,
+                left=left,
+                right=right,
+                columns=columns,
+                rows=rows,
+                planes=planes,
+            )
+            for index in filters
+        )
+    )
+
+
+def single_planes(
+    folder: Path, volume: np.ndarray, *, compression: str | None = None, prefix: str = "plane_"
+) -> Path:
+    """Write a (z, y, x) volume as one TIFF per plane."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for z, plane in enumerate(volume):
+        write_plane(folder / f"{prefix}{z:04d}.tif", plane, compression=compression)
+    return folder
+
+
+def random_volume(shape: tuple[int, int, int], *, seed: int = 0) -> np.ndarray:
+    """A (z, y, x) volume of every grey value, with saturated and empty parts."""
+    rng = np.random.default_rng(seed)
+    volume = rng.integers(0, 65536, shape, dtype=np.uint16)
+    volume[rng.random(shape) < 0.05] = 65535
+    volume[rng.random(shape) < 0.05] = 0
+    return volume
+
+
+def write_plane(path: Path, pixels: np.ndarray, *, compression: str | None = None) -> None:
+    # ome=False: tifffile would add OME-XML to every file whose name ends in .ome.tif
+    tifffile.imwrite(path, pixels, compression=compression, metadata=None, ome=False)
+
+
+def drop_planes(
+    folder: Path, zs: Iterable[int], *, filter_index: int = 0, sheet_code: int = 0
+) -> None:
+    """Remove planes, as if the copy had not got to them."""
+    for z in zs:
+        (folder / plane_name(z, filter_index=filter_index, sheet_code=sheet_code)).unlink()
+
+
+def truncate(path: Path, *, keep: float = 0.5) -> None:
+    """Cut a file short, as if the copy were under way."""
+    os.truncate(path, int(path.stat().st_size * keep))
+
+
+def make_8_bit(path: Path) -> None:
+    with tifffile.TiffFile(path, is_ome=False) as tiff:
+        shape = tiff.pages[0].shape
+    write_plane(path, np.full(shape, 7, dtype=np.uint8))
+
+
+def change_size(path: Path, shape: tuple[int, int] = (10, 18)) -> None:
+    write_plane(path, np.zeros(shape, dtype=np.uint16))
+
+
+def replace_by_text(path: Path) -> None:
+    path.write_bytes(b"this is no image\n" * 20)
+
+
+def make_unreadable(path: Path) -> None:
+    """A dangling link: unlike file modes this stops root as well."""
+    path.unlink()
+    path.symlink_to(path.with_name("gone"))
+
+
+def link_out(path: Path, outside: Path) -> None:
+    """Replace a file by a link to something elsewhere."""
+    path.unlink()
+    path.symlink_to(outside)

@@ -1,0 +1,278 @@
+"""The step precompute: every voxel kept, every mip exact, every reader able to read it."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import tifffile
+
+from pipeline.contract import PIPELINE_VERSION, StepSpec
+from pipeline.errors import BadInput
+from pipeline.steps import precompute
+from pipeline.workspace import Workspace
+from tests.support import stacks
+from tests.unit.pipeline.support import (
+    contents,
+    precompute_in,
+    precompute_spec,
+    read_info,
+    read_scale,
+    worst_errors,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHAPES = [
+    ((40, 100, 130), [5, 5, 10], [64, 64, 64]),
+    ((33, 65, 129), [5, 5, 5], [32, 32, 16]),
+    ((70, 131, 67), [5, 5, 5], [16, 16, 16]),
+    ((150, 200, 33), [4, 4, 2], [16, 32, 32]),
+    ((1, 70, 90), [5, 5, 5], [16, 16, 16]),
+    ((90, 1, 70), [5, 5, 5], [32, 32, 32]),
+    ((3, 5, 7), [1.8, 1.8, 2], [64, 64, 64]),
+    ((129, 64, 64), [2, 2, 2], [64, 64, 16]),
+]
+
+
+@pytest.mark.parametrize(("shape", "voxel", "chunk"), SHAPES)
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_mip_0_is_equal_and_every_mip_within_half_a_count(
+    tmp_path: Path,
+    shape: tuple[int, int, int],
+    voxel: list[float],
+    chunk: list[int],
+    compression: str,
+) -> None:
+    volume = stacks.random_volume(shape)
+    stacks.single_planes(tmp_path / "in", volume)
+
+    precompute_in(tmp_path, voxel_um=voxel, chunk=chunk, compression=compression)
+
+    first, *others = worst_errors(tmp_path / "out/volume", volume)
+    assert first == 0
+    assert all(error <= 0.5 for error in others)
+
+
+def test_the_volume_reads_the_same_in_cloud_volume(tmp_path: Path) -> None:
+    cloudvolume = pytest.importorskip("cloudvolume", reason="cloud-volume is a developer's oracle")
+    volume = stacks.random_volume((40, 70, 50))
+    stacks.single_planes(tmp_path / "in", volume)
+
+    precompute_in(tmp_path, compression="gzip", chunk=[16, 32, 16])
+
+    for mip in range(len(read_info(tmp_path / "out/volume")["scales"])):
+        path = f"precomputed://file://{tmp_path}/out/volume"
+        seen = cloudvolume.CloudVolume(path, mip=mip, progress=False)[:, :, :]
+        expected = read_scale(tmp_path / "out/volume", mip)
+        assert np.array_equal(np.asarray(seen)[..., 0].transpose(2, 1, 0), expected)
+
+
+@pytest.mark.parametrize("compression", ["zlib", "lzw", "zstd"])
+def test_compressed_planes_are_decoded(tmp_path: Path, compression: str) -> None:
+    volume = stacks.random_volume((20, 33, 47))
+    stacks.single_planes(tmp_path / "in", volume, compression=compression)
+
+    precompute_in(tmp_path)
+
+    assert np.array_equal(read_scale(tmp_path / "out/volume", 0), volume)
+
+
+def test_horizontal_foci_are_merged_by_maximum(tmp_path: Path) -> None:
+    foci = stacks.random_volume((3, 12, 16))
+    (tmp_path / "in").mkdir()
+    for z in range(2):
+        tifffile.imwrite(tmp_path / "in" / f"{z}.tif", foci, photometric="minisblack")
+
+    precompute_in(tmp_path)
+
+    assert np.array_equal(read_scale(tmp_path / "out/volume", 0)[1], foci.max(axis=0))
+
+
+def test_the_planes_of_one_channel_and_sheet_are_picked_from_a_delivery(tmp_path: Path) -> None:
+    stacks.lavision_delivery(tmp_path / "in", planes=5, filters=(0, 1), sheets=(0, 1))
+    spec = StepSpec(
+        contract=1,
+        step="precompute",
+        name="a1",
+        version=PIPELINE_VERSION,
+        inputs={
+            "folder": "in",
+            "layout": "lavision",
+            "channel_index": 1,
+            "sheet_code": 1,
+            "planes": 5,
+        },
+        parameters={"voxel_um": [5, 5, 10], "compression": "none"},
+        outputs={"volume": "out/volume"},
+        threads=1,
+    )
+
+    precompute.run(spec, Workspace(tmp_path, "a1", 1))
+
+    name = stacks.plane_name(4, filter_index=1, sheet_code=1)
+    with tifffile.TiffFile(tmp_path / "in" / name, is_ome=False) as tiff:
+        last = tiff.pages[0].asarray()
+    assert np.array_equal(read_scale(tmp_path / "out/volume", 0)[4], last)
+
+
+def test_numbers_in_names_count_as_numbers(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for z in range(12):
+        stacks.write_plane(tmp_path / "in" / f"z{z}.tif", np.full((4, 4), z, dtype=np.uint16))
+
+    precompute_in(tmp_path)
+
+    assert read_scale(tmp_path / "out/volume", 0)[:, 0, 0].tolist() == list(range(12))
+
+
+def test_the_outputs_describe_the_product(tmp_path: Path) -> None:
+    volume = stacks.random_volume((20, 30, 40))
+    stacks.single_planes(tmp_path / "in", volume)
+
+    outputs = precompute_in(tmp_path, voxel_um=[1.8, 1.8, 2.0])
+
+    files = contents(tmp_path / "out/volume")
+    product = json.loads(files.pop("_product.json"))
+    assert outputs["shape"] == [40, 30, 20]
+    assert outputs["voxel_nm"] == [1800, 1800, 2000]
+    assert outputs["range"] == [0, 65535]
+    assert outputs["saturated_fraction"] == float((volume == 65535).mean())
+    assert outputs["files"] == len(files)
+    assert outputs["bytes"] == sum(len(data) for data in files.values())
+    assert product["outputs"] == outputs
+    assert product["pipeline"] == PIPELINE_VERSION
+
+
+def test_the_window_holds_all_but_the_brightest_and_darkest(tmp_path: Path) -> None:
+    volume = np.full((4, 100, 100), 500, dtype=np.uint16)
+    volume[:, :, :3] = 100
+    volume[:, :, 50] = 900
+    stacks.single_planes(tmp_path / "in", volume)
+
+    outputs = precompute_in(tmp_path, mips=0)
+
+    assert outputs["window"] == [100, 900]
+
+
+def test_an_even_volume_still_has_a_window(tmp_path: Path) -> None:
+    stacks.single_planes(tmp_path / "in", np.zeros((3, 8, 8), dtype=np.uint16))
+
+    low, high = precompute_in(tmp_path)["window"]
+
+    assert low < high
+
+
+def test_the_thumbnail_is_the_middle_plane_in_the_window(tmp_path: Path) -> None:
+    volume = np.zeros((9, 300, 520), dtype=np.uint16)
+    volume[4, :, 260:] = 1000
+    stacks.single_planes(tmp_path / "in", volume)
+
+    precompute_in(tmp_path)
+
+    picture = _png_pixels(tmp_path / "out/volume/thumbnail.png")
+    assert max(picture.shape) <= 256
+    assert picture[:, : picture.shape[1] // 2 - 2].max() == 0
+    assert picture[:, picture.shape[1] // 2 + 2 :].min() == 255
+
+
+def _png_pixels(path: Path) -> np.ndarray:
+    imagecodecs = pytest.importorskip("imagecodecs")
+    return imagecodecs.png_decode(path.read_bytes())
+
+
+def test_the_same_input_gives_the_same_bytes_whatever_the_threads(tmp_path: Path) -> None:
+    volume = stacks.random_volume((70, 200, 90))
+    for threads in (1, 4):
+        root = tmp_path / str(threads)
+        stacks.single_planes(root / "in", volume)
+        for path in (root / "in").iterdir():
+            _set_time(path)
+        spec = precompute_spec(compression="gzip", chunk=[16, 16, 16])
+        precompute.run(spec, Workspace(root, "a1", threads))
+
+    assert contents(tmp_path / "1/out/volume") == contents(tmp_path / "4/out/volume")
+
+
+def _set_time(path: Path) -> None:
+    os.utime(path, ns=(10**18, 10**18))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (stacks.truncate, "truncated"),
+        (stacks.make_8_bit, "8-bit"),
+        (stacks.change_size, "18 x 10 pixels"),
+        (stacks.replace_by_text, "not a TIFF"),
+        (stacks.make_unreadable, "cannot be read"),
+    ],
+)
+def test_an_unfit_plane_is_named_and_nothing_is_left_behind(
+    tmp_path: Path, spoil: object, words: str
+) -> None:
+    stacks.single_planes(tmp_path / "in", stacks.random_volume((6, 12, 16)))
+    spoil(tmp_path / "in/plane_0003.tif")
+
+    with pytest.raises(BadInput, match=words) as caught:
+        precompute_in(tmp_path)
+
+    assert "plane_0003.tif" in str(caught.value)
+    assert not list(tmp_path.glob("out/volume*"))
+
+
+def test_a_plane_that_cannot_be_decoded_removes_the_draft(tmp_path: Path) -> None:
+    stacks.single_planes(tmp_path / "in", stacks.random_volume((40, 12, 16)), compression="zlib")
+    damaged = tmp_path / "in/plane_0035.tif"
+    raw = bytearray(damaged.read_bytes())
+    raw[-200:-100] = bytes(100)
+    damaged.write_bytes(raw)
+
+    with pytest.raises(BadInput, match=r"plane_0035\.tif cannot be decoded"):
+        precompute_in(tmp_path, chunk=[16, 16, 16])
+
+    assert not list(tmp_path.glob("out/volume*"))
+
+
+def test_a_missing_plane_of_a_delivery_is_named(tmp_path: Path) -> None:
+    stacks.lavision_delivery(tmp_path / "in", planes=6)
+    stacks.drop_planes(tmp_path / "in", [2, 3])
+    inputs = {"folder": "in", "layout": "lavision", "channel_index": 0, "sheet_code": 0, "planes": 6}
+    spec = precompute_spec()
+    spec.inputs.update(inputs)
+
+    with pytest.raises(BadInput, match="4 of 6 planes; planes 2-3 are missing"):
+        precompute_in(tmp_path, spec)
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+
+    with pytest.raises(BadInput, match="no plane"):
+        precompute_in(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"voxel_um": [5, 5]},
+        {"voxel_um": [5, 5, 0]},
+        {"voxel_um": "5"},
+        {"compression": "jpeg"},
+        {"chunk": [60, 64, 64]},
+        {"chunk": [8, 64, 64]},
+        {"chunk": [16, 16, 16], "mips": 5},
+        {"mips": -1},
+        {"mips": True},
+    ],
+)
+def test_a_senseless_parameter_is_refused(tmp_path: Path, parameters: dict[str, object]) -> None:
+    volume = np.zeros((600, 4, 4), dtype=np.uint16)
+    stacks.single_planes(tmp_path / "in", volume)
+
+    with pytest.raises(BadInput):
+        precompute_in(tmp_path, **parameters)
