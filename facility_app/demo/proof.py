@@ -75,8 +75,9 @@ def _prove_layer(viewer: Client, layer: DataLayer) -> Proven:
     info = json.loads(_body(answer))
     smallest = len(info["scales"]) - 1
     chunk = sharded.read_chunk(read, info, smallest, _middle(info["scales"][smallest]))
-    lit = float((chunk > 0).mean())
-    _require(lit > 0, f"{layer.name} is empty")
+    low, high = layer.product.window_low, layer.product.window_high
+    lit = float((chunk > low + (high - low) / 10).mean())
+    _require(lit > 0, f"{layer.name} is dark in its middle")
     return Proven(layer.name, str(layer.uuid), lit)
 
 

@@ -93,7 +93,7 @@ class Command(BaseCommand):
         for steps in play.process(imaging_request):
             for step in steps:
                 if step.key not in shown:
-                    shown[step.key] = bars.add_task(f"cluster: {step.label}", total=step.total)
+                    shown[step.key] = bars.add_task(f"cluster: {step.key}", total=step.total)
                 bars.update(shown[step.key], completed=step.done, total=step.total)
         failed = Attempt.objects.filter(step__run__imaging_request=imaging_request, state="failed").order_by("id").last()
         if failed and steps and any(step.state == "failed" for step in steps):
@@ -101,12 +101,10 @@ class Command(BaseCommand):
 
     def _show(self, request: Request, person: User) -> None:
         proven = proof.prove(request, person)
-        table = Table(title=f"{request.name}: {request.get_state_display().lower()}, {len(proven)} viewable volumes")
-        for heading in ("volume", "address", "signal in the middle"):
-            table.add_column(heading)
+        state = request.get_state_display().lower()
+        self.console.print(f"[bold]“{request.name}”[/] is {state}, with {len(proven)} viewable volumes:")
         for layer in proven:
-            table.add_row(layer.name, f"{settings.SITE_URL}/viewers/layers/{layer.uuid}/", f"{layer.lit:.0%}")
-        self.console.print(table)
+            self.console.print(f"  {layer.name}: {settings.SITE_URL}/viewers/layers/{layer.uuid}/ ({layer.lit:.0%} bright in the middle)")
 
     def _serve(self) -> None:
         table = Table(title=f"Accounts (password: {DEMO_PASSWORD})")
@@ -131,6 +129,6 @@ def _data_of(options: dict[str, Any]) -> raw.DemoData:
 
 @contextlib.contextmanager
 def _bars(console: Console) -> Iterator[Progress]:
-    columns = (TextColumn("{task.description:<34}"), BarColumn(bar_width=32), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description:<30}"), BarColumn(bar_width=20), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as bars:
         yield bars
