@@ -1,0 +1,220 @@
+"""The console: people, roles, labs and history; and the history on everybody's change forms."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from core_app.changes import kind_of
+from core_app.models import Event, Lab, LabMembership, User
+
+SHOWN_EVENTS = 100
+HISTORY_HEADERS = ["When", "What", "Who", "Note"]
+
+
+def history_table(obj: models.Model) -> dict[str, list[Any]]:
+    """Return the newest events of one object as headers and rows."""
+    events = Event.objects.filter(kind=kind_of(obj), object_id=obj.pk).select_related("by")
+    rows = [
+        [
+            f"{timezone.localtime(e.at):%Y-%m-%d %H:%M}",
+            step_of(e),
+            e.by or "lightserv itself",
+            e.note,
+        ]
+        for e in events.order_by("-id")[:SHOWN_EVENTS]
+    ]
+    return {"headers": HISTORY_HEADERS, "rows": rows}
+
+
+def step_of(event: Event) -> str:
+    """Return what happened, in one line."""
+    if event.came_from:
+        return f"{event.came_from} → {event.to}"
+    return f"{event.verb}: {event.to}" if event.to else event.verb
+
+
+class HistoryMixin(ModelAdmin):  # type: ignore[misc]  # unfold has no type hints
+    """Put below the form what happened to the object: a read-only table of its Events."""
+
+    change_form_outer_after_template = "admin/history_of.html"
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        obj = self.get_object(request, unquote(object_id))
+        extra = {**(extra_context or {}), **(_history_context(request, obj) if obj else {})}
+        response: HttpResponse = super().change_view(request, object_id, form_url, extra)
+        return response
+
+
+def _history_context(request: HttpRequest, obj: models.Model) -> dict[str, Any]:
+    table = history_table(obj)
+    if not table["rows"]:
+        return {}
+    address = ""
+    if request.user.has_perm("core_app.view_event"):
+        query = urlencode({"kind__exact": kind_of(obj), "object_id__exact": obj.pk})
+        address = f"{reverse('admin:core_app_event_changelist')}?{query}"
+    return {"history": table, "history_title": "What happened", "history_address": address}
+
+
+class MembershipInline(TabularInline):  # type: ignore[misc]  # unfold has no type hints
+    """Who belongs to a lab, or which labs a person belongs to."""
+
+    model = LabMembership
+    extra = 0
+    autocomplete_fields = ["user", "lab"]
+
+
+class OneAddress(forms.ModelForm):  # type: ignore[type-arg]  # generic for the checker only
+    """People sign in with their address, so it is theirs alone."""
+
+    def clean_email(self) -> str:
+        address = str(self.cleaned_data["email"])
+        others = User.objects.filter(email__iexact=address).exclude(pk=self.instance.pk)
+        if address and others.exists():
+            raise ValidationError("Another account has this address. Change that account instead.")
+        return address
+
+
+class NewPerson(OneAddress, UserCreationForm):  # type: ignore[misc]  # unfold has no type hints
+    class Meta:
+        model = User
+        fields = ("username", "email", "first_name", "last_name")
+
+
+class ChangePerson(OneAddress, UserChangeForm):  # type: ignore[misc]  # unfold has no type hints
+    class Meta:
+        model = User
+        fields = "__all__"  # noqa: DJ007  # the fieldsets of the page choose
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  # unfold has no type hints
+    """People. Whoever is no superuser can neither make one nor take one over."""
+
+    form = ChangePerson
+    add_form = NewPerson
+    change_password_form = AdminPasswordChangeForm
+    inlines = [MembershipInline]
+    list_display = [
+        "username",
+        "get_full_name",
+        "email",
+        "roles",
+        "is_staff",
+        "is_active",
+        "last_login",
+    ]
+    list_filter = ["is_staff", "is_active", "groups", "memberships__lab"]
+    filter_horizontal = ["groups", "user_permissions"]
+    fieldsets = [
+        (None, {"fields": ["username", "password"]}),
+        ("Person", {"fields": ["first_name", "last_name", "email"]}),
+        ("Roles", {"fields": ["is_active", "is_staff", "groups"]}),
+        ("Beyond roles", {"fields": ["is_superuser", "user_permissions"], "classes": ["collapse"]}),
+        ("Dates", {"fields": ["date_joined", "last_login", "username_frozen_at"]}),
+    ]
+    add_fieldsets = [
+        (None, {"fields": ["username", "email", "first_name", "last_name"]}),
+        ("Password", {"fields": ["usable_password", "password1", "password2"]}),
+    ]
+
+    @admin.display(description="Roles")
+    def roles(self, person: User) -> str:
+        return ", ".join(group.name for group in person.groups.all())
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[User]:
+        people: models.QuerySet[User] = super().get_queryset(request)
+        return people.prefetch_related("groups")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        fixed = ["date_joined", "last_login", "username_frozen_at"]
+        if obj and obj.username_frozen_at:
+            fixed.append("username")  # folders and mirror keys carry it
+        if not request.user.is_superuser:
+            fixed += ["is_superuser", "user_permissions"]
+        return fixed
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return _may_touch(request, obj) and bool(super().has_change_permission(request, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return _may_touch(request, obj) and bool(super().has_delete_permission(request, obj))
+
+
+def _may_touch(request: HttpRequest, person: User | None) -> bool:
+    return person is None or not person.is_superuser or request.user.is_superuser
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]  # unfold has no type hints
+    """Roles and their permissions."""
+
+
+@admin.register(Lab)
+class LabAdmin(HistoryMixin):
+    """Research groups, and who belongs to them."""
+
+    list_display = ["name", "leaders", "member_count", "shares_with_members"]
+    list_filter = ["shares_with_members"]
+    search_fields = ["name", "memberships__user__username", "memberships__user__last_name"]
+    inlines = [MembershipInline]
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Lab]:
+        labs: models.QuerySet[Lab] = super().get_queryset(request)
+        return labs.prefetch_related("memberships__user")
+
+    @admin.display(description="Principal investigator")
+    def leaders(self, lab: Lab) -> str:
+        leading = [m.user for m in lab.memberships.all() if m.role == LabMembership.Role.PI]
+        return ", ".join(str(person) for person in leading)
+
+    @admin.display(description="Members")
+    def member_count(self, lab: Lab) -> int:
+        return len(lab.memberships.all())
+
+
+@admin.register(Event)
+class EventAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no type hints
+    """The history of everything; nobody writes it here."""
+
+    list_display = ["at", "kind", "object_id", "step", "by", "note"]
+    list_filter = ["kind", "verb", "to", "at"]
+    list_select_related = ["by"]
+    search_fields = ["note", "by__username", "by__last_name"]
+    ordering = ["-id"]
+    show_full_result_count = False
+
+    @admin.display(description="What")
+    def step(self, event: Event) -> str:
+        return step_of(event)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Event | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Event | None = None) -> bool:
+        return False
