@@ -118,8 +118,10 @@ def offered_protocols() -> QuerySet[ClearingProtocol]:
 
 
 def events_of(request: Request, *, last: int = 200) -> list[Event]:
-    """Return the newest events of everything that belongs to the request, newest first."""
-    return list(Event.objects.filter(root_id=request.pk).select_related("by").order_by("-id")[:last])
+    """Return the newest events that people care for, newest first; attempts are told by their run."""
+    rows = Event.objects.filter(root_id=request.pk).exclude(kind="attempt")
+    rows = rows.exclude(~Q(kind=Request.KIND), verb="created")
+    return list(rows.select_related("by").order_by("-id")[:last])
 
 
 def may_clear(batch: ClearingBatch, by: User) -> bool:

@@ -143,7 +143,7 @@ def _block(objective: Objective, data: Mapping[str, Any]) -> Block:
 
 def _implies(objective: Objective) -> str:
     use = "for viewing only" if objective.only_generic_imaging else "can be registered to an atlas"
-    return f"{objective.pixel_um():.3g} µm pixels, {use}"
+    return f"{objective.pixel_um():.4g} µm pixels, {use}"
 
 
 def resolutions_of(objectives: Sequence[Objective], data: Mapping[str, Any]) -> tuple[ResolutionPlan, ...]:

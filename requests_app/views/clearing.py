@@ -155,7 +155,10 @@ def batch_page(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 @login_required
 def batch_steps(request: HttpRequest, pk: int) -> HttpResponse:
-    """Return the steps if they changed since the page saw them; a change of state reloads the page."""
+    """Return the steps if they changed since the page saw them.
+
+    A change of state reloads the page: more than the steps is different then.
+    """
     batch = selectors.get_batch(pk, to=person(request))
     context = _bench(batch, person(request))
     seen = request.GET.get("seen", "")
@@ -344,7 +347,7 @@ def _entry_of(batch: ClearingBatch, slug: str) -> BenchStep:
 
 
 def _answer(request: HttpRequest, batch: ClearingBatch, slug: str, form: StepForm) -> HttpResponse:
-    """Return the steps as they are now; a refused entry keeps what was typed and shows what stands."""
+    """Return the steps as they are; a refused entry keeps what was typed and shows what stands."""
     batch = selectors.get_batch(batch.pk, to=person(request))
     context = _bench(batch, person(request))
     if form.errors:

@@ -1,0 +1,1 @@
+"""Clearing in the staff console."""
