@@ -175,6 +175,7 @@ def test_every_exception_gets_its_name(
     assert result_of(tmp_path / "job").reason == reason
 
 
+@pytest.mark.alone
 def test_sigterm_stops_cleanly_and_a_retry_finishes(tmp_path: Path) -> None:
     root = tmp_path / "data"
     volume = stacks.random_volume((400, 256, 256))
