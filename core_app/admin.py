@@ -1,6 +1,6 @@
 """The console: people, roles, labs and history; and the history on everybody's change forms."""
 
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from django import forms
@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultiple
 
 from core_app.changes import kind_of
 from core_app.models import Event, Lab, LabMembership, User
@@ -124,7 +125,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  #
         "last_login",
     ]
     list_filter = ["is_staff", "is_active", "groups", "memberships__lab"]
-    filter_horizontal = ["groups", "user_permissions"]
+    filter_horizontal = ()
     fieldsets = [
         (None, {"fields": ["username", "password"]}),
         ("Person", {"fields": ["first_name", "last_name", "email"]}),
@@ -140,6 +141,16 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  #
     @admin.display(description="Roles")
     def roles(self, person: User) -> str:
         return ", ".join(group.name for group in person.groups.all())
+
+    def formfield_for_manytomany(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> "forms.ModelMultipleChoiceField[models.Model]":
+        """Show the few roles as check boxes."""
+        if db_field.name == "groups":
+            kwargs["widget"] = UnfoldAdminCheckboxSelectMultiple
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        field.help_text = ""  # Django's tells to hold the Control key
+        return cast("forms.ModelMultipleChoiceField[models.Model]", field)
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[User]:
         people: models.QuerySet[User] = super().get_queryset(request)
