@@ -130,8 +130,7 @@ def wait_until(is_so: Callable[[], object], *, limit_s: float = 20.0) -> None:
 class MemoryJobs:
     """A scheduler in memory, with the shell commands that a script there may use."""
 
-    def __init__(self, folder: Path) -> None:
-        self.shell = MemoryShell(folders={"/", "/jobs"})
+    def __init__(self) -> None:
         self.cluster = memory_cluster(_sleep_in_memory)
         self.shell = self.cluster.shell
         self.scheduler = self.cluster.scheduler
