@@ -1,0 +1,313 @@
+"""Pages of imaging: the queue, one batch, one sample with its channels and its delivery."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from core_app import roles
+from core_app.errors import DomainError, NotReady
+from core_app.http import person, refusals_as_messages
+from core_app.models import User
+from core_app.roles import Role
+from imaging_app import raw_data, selectors, workflows
+from imaging_app import services as imaging
+from imaging_app.forms import AcquisitionEntry, Folders, Row, place_of
+from imaging_app.models import ImagingBatch, ImagingChannel, ImagingRequest, RawDelivery
+from imaging_app.states import ImagingState
+from processing_app.selectors import visible_runs
+from requests_app.states import ClearingState
+from requests_app.workflows import reopen_imaging
+
+NEWEST = 20
+REFUSED = 422
+OVER = frozenset({ImagingState.COMPLETE, ImagingState.SKIPPED, ImagingState.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLine:
+    """One batch of the queue."""
+
+    batch: ImagingBatch
+    done: int
+    microscopes: str
+    can_start: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One part of the queue."""
+
+    key: str
+    title: str
+    lines: list[QueueLine]
+    nothing: str
+    how: str
+
+
+@require_GET
+@login_required
+def queue(request: HttpRequest) -> HttpResponse:
+    """Show what is being imaged, what is ready, what still gets cleared, what was imaged last."""
+    rows = selectors.imaging_queue(to=person(request))
+    rows = rows.prefetch_related("imaging_requests__resolutions__objective__microscope")
+    sections = _sections(rows, person(request))
+    return render(request, "imaging_app/imaging_queue.html", {"sections": sections})
+
+
+def _sections(rows: QuerySet[ImagingBatch], user: User) -> list[Section]:
+    waiting = rows.filter(state=ImagingState.WAITING)
+    cleared = {"clearing_batch__state": ClearingState.COMPLETE}
+    finished = rows.filter(state__in=[ImagingState.COMPLETE, ImagingState.SKIPPED])
+    parts: tuple[tuple[str, str, Any, str, str], ...] = (
+        ("progress", "In progress", rows.filter(state=ImagingState.IN_PROGRESS),
+         "Nothing is being imaged.", "A batch comes here when somebody presses Start imaging."),
+        ("ready", "Ready", waiting.filter(**cleared),
+         "Nothing waits to be imaged.", "Batches come here when their clearing is complete."),
+        ("clearing", "Still in clearing", waiting.exclude(**cleared),
+         "Nothing is in clearing.", "Batches come here when a researcher submits a request."),
+        ("imaged", "Imaged", finished.order_by("-state_since", "-id")[:NEWEST],
+         "Nothing is imaged yet.", f"The {NEWEST} batches finished last are listed here."),
+    )  # fmt: skip
+    is_staff = roles.has_role(user, Role.IMAGER, Role.MANAGER)
+    return [
+        Section(key, title, [_line(b, user, is_staff=is_staff) for b in batches], nothing, how)
+        for key, title, batches, nothing, how in parts
+    ]
+
+
+def _line(batch: ImagingBatch, user: User, *, is_staff: bool) -> QueueLine:
+    samples = list(batch.imaging_requests.all())
+    names = {r.objective.microscope.label for s in samples for r in s.resolutions.all()}
+    can_start = batch.state == ImagingState.WAITING and selectors.is_cleared(batch)
+    return QueueLine(
+        batch,
+        done=sum(sample.state in OVER for sample in samples),
+        microscopes=", ".join(sorted(names)),
+        can_start=can_start and (is_staff or selectors.may_image(batch, user)),
+    )
+
+
+@require_GET
+@login_required
+def batch_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show one batch with its samples."""
+    batch = selectors.get_batch(pk, to=person(request))
+    rows = batch.imaging_requests.select_related("sample").order_by("sample__position")
+    rows = rows.prefetch_related(
+        "resolutions__objective__microscope", "resolutions__channels__wavelength"
+    )
+    samples = list(rows)
+    context = {
+        "batch": batch,
+        "clearing": batch.clearing_batch,
+        "order": batch.clearing_batch.request,
+        "samples": samples,
+        "done": sum(sample.state in OVER for sample in samples),
+        "is_cleared": selectors.is_cleared(batch),
+        "can_start": selectors.can_start(batch, person(request)),
+    }
+    return render(request, "imaging_app/imaging_batch.html", context)
+
+
+@require_POST
+@login_required
+@refusals_as_messages
+def start_batch(request: HttpRequest, pk: int) -> HttpResponse:
+    """Claim the batch, and make the folders for its raw data."""
+    batch = selectors.get_batch(pk, to=person(request))
+    imaging.start(batch, by=person(request))
+    try:
+        for imaging_request in batch.imaging_requests.all():
+            workflows.make_folders(imaging_request)
+    except DomainError as trouble:
+        messages.warning(request, trouble.message)
+    return redirect("imaging:batch", pk=batch.pk)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One objective in one orientation: where its data goes, what is there, its channels."""
+
+    rows: list[Row]
+    path: str
+    is_made: bool
+    folders: Sequence[raw_data.RawFolder]
+
+    @property
+    def first(self) -> ImagingChannel:
+        return self.rows[0].channel
+
+
+@require_GET
+@login_required
+def request_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show one sample: what was requested, what is set, what was delivered."""
+    found = selectors.get_imaging_request(pk, to=person(request))
+    return _page(request, found)
+
+
+def _page(
+    request: HttpRequest, found: ImagingRequest, entry: AcquisitionEntry | None = None
+) -> HttpResponse:
+    user = person(request)
+    can_edit = selectors.can_edit(found, user)
+    channels = list(selectors.channels_of(found))
+    folders = _folders_of(channels) if can_edit else {}
+    entry = entry or AcquisitionEntry(channels, folders)
+    deliveries = _deliveries_of(found)
+    context = {
+        "imaging_request": found,
+        "sample": found.sample,
+        "order": found.sample.request,
+        "batch": found.batch,
+        "entry": entry,
+        "blocks": _blocks(entry, folders),
+        "deliveries": deliveries,
+        "is_right": _is_right(channels),
+        "can_edit": can_edit,
+        "can_skip": found.state not in OVER and selectors.may_image(found.batch, user),
+        "can_start": selectors.can_start(found.batch, user),
+        "can_reopen": selectors.can_reopen(found, user),
+        "runs": list(visible_runs(to=user).filter(imaging_request=found)),
+    }
+    status = REFUSED if entry.refusal or any(row.form.errors for row in entry.rows) else 200
+    return render(request, "imaging_app/imaging_request.html", context, status=status)
+
+
+def _folders_of(channels: Sequence[ImagingChannel]) -> Folders:
+    """Look on the disk, once for each objective and orientation."""
+    places = {place_of(c): c for c in channels}
+    return {
+        place: raw_data.folders_in(
+            settings.DATA_ROOT, c.resolution.raw_folder(ventral_up=c.ventral_up)
+        )
+        for place, c in places.items()
+    }
+
+
+def _blocks(entry: AcquisitionEntry, folders: Folders) -> list[Block]:
+    groups: dict[tuple[int, bool], list[Row]] = {}
+    for row in entry.rows:
+        groups.setdefault(place_of(row.channel), []).append(row)
+    blocks = []
+    for place, rows in groups.items():
+        channel = rows[0].channel
+        parent = channel.resolution.raw_folder(ventral_up=channel.ventral_up)
+        path = parent.under(settings.DATA_ROOT)
+        blocks.append(Block(rows, str(path), path.is_dir(), folders.get(place, ())))
+    return blocks
+
+
+def _deliveries_of(found: ImagingRequest) -> list[RawDelivery]:
+    rows = RawDelivery.objects.filter(resolution__imaging_request=found)
+    return list(rows.select_related("resolution__objective", "checked_by"))
+
+
+def _is_right(channels: Sequence[ImagingChannel]) -> bool:
+    return bool(channels) and all(selectors.has_right_delivery(c) for c in channels)
+
+
+@require_POST
+@login_required
+def enter(request: HttpRequest, pk: int) -> HttpResponse:
+    """Save what was typed, then do what the pressed button says. A refusal keeps what was typed."""
+    found = selectors.get_imaging_request(pk, to=person(request))
+    action = request.POST.get("action", "save")
+    if action == "complete" and found.state == ImagingState.COMPLETE:
+        return redirect(_address_of(found))  # pressed twice
+    if action == "look":
+        entry = _entry(found)
+        entry.keep(request.POST)
+        return _page(request, found, entry)
+    entry = _entry(found, request.POST)
+    try:
+        if entry.is_valid():
+            imaging.set_channels(found, entry.settings_of(), by=person(request))
+            return ACTIONS.get(action, _saved)(request, found)
+    except DomainError as refusal:
+        found = selectors.get_imaging_request(pk, to=person(request))
+        entry = _entry(found, request.POST)
+        entry.is_valid()
+        entry.show(refusal)
+    return _page(request, found, entry)
+
+
+def _entry(found: ImagingRequest, data: QueryDict | None = None) -> AcquisitionEntry:
+    channels = list(selectors.channels_of(found))
+    return AcquisitionEntry(channels, _folders_of(channels), data)
+
+
+def _saved(request: HttpRequest, found: ImagingRequest) -> HttpResponse:
+    messages.success(request, "Saved. Check the delivery once the data is copied.")
+    return redirect(_address_of(found))
+
+
+def _checked(request: HttpRequest, found: ImagingRequest) -> HttpResponse:
+    deliveries = imaging.check_delivery(found, by=person(request))
+    if all(delivery.is_right for delivery in deliveries):
+        messages.success(request, "The delivery is right.")
+    else:
+        messages.warning(request, "The delivery is not right yet; what to do is listed below.")
+    return redirect(f"{_address_of(found)}#delivery")
+
+
+def _completed(request: HttpRequest, found: ImagingRequest) -> HttpResponse:
+    run = workflows.complete_imaging(found, by=person(request))
+    what_next = "its data is being made viewable" if run else "its raw data stays where it is"
+    messages.success(request, f"{found.sample} is imaged; {what_next}.")
+    return redirect(_address_of(found))
+
+
+ACTIONS: dict[str, Callable[[HttpRequest, ImagingRequest], HttpResponse]] = {
+    "save": _saved,
+    "check": _checked,
+    "complete": _completed,
+}
+
+
+@require_POST
+@login_required
+@refusals_as_messages
+def make_folders(request: HttpRequest, pk: int) -> HttpResponse:
+    """Make the folders for the raw data, if they are not there."""
+    found = selectors.get_imaging_request(pk, to=person(request))
+    if not selectors.can_edit(found, person(request)):
+        raise NotReady("Folders are made while a sample is being imaged, by who images it.")
+    workflows.make_folders(found)
+    return redirect(_address_of(found))
+
+
+@require_POST
+@login_required
+@refusals_as_messages
+def skip(request: HttpRequest, pk: int) -> HttpResponse:
+    """Finish the sample without images."""
+    found = selectors.get_imaging_request(pk, to=person(request))
+    if found.state != ImagingState.SKIPPED:
+        workflows.skip_sample(found, by=person(request), reason=request.POST.get("reason", ""))
+        messages.success(request, f"{found.sample} is skipped.")
+    return redirect("imaging:batch", pk=found.batch_id)
+
+
+@require_POST
+@login_required
+@refusals_as_messages
+def reopen(request: HttpRequest, pk: int) -> HttpResponse:
+    """Open a finished sample again."""
+    found = selectors.get_imaging_request(pk, to=person(request))
+    reopen_imaging(found, by=person(request), reason=request.POST.get("reason", ""))
+    messages.success(request, f"{found.sample} is open again.")
+    return redirect(_address_of(found))
+
+
+def _address_of(found: ImagingRequest) -> str:
+    return reverse("imaging:request", args=[found.pk])
