@@ -1,0 +1,111 @@
+"""Run jobs in fresh processes, in turns, and keep what they cost."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+WORK = REPOSITORY / "var" / "bench"
+_VENV = REPOSITORY / "var" / "bench-venv"
+_REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+_LIMIT_SECONDS = 1800
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """One run: seconds by the clock, CPU seconds, peak memory in bytes, the job's own outputs."""
+
+    wall: float
+    cpu: float
+    peak: int
+    outputs: dict[str, object]
+
+
+Rounds: TypeAlias = dict[str, list[Cost]]
+
+
+class Unavailable(Exception):
+    """A reference that cannot be run on this machine; the text says why."""
+
+
+def run_job(name: str, data: Path) -> Cost:
+    """Run a job of bench.job."""
+    return _run([sys.executable, "-m", "bench.job", name], name, data)
+
+
+def run_igneous_job(name: str, data: Path) -> Cost:
+    """Run a job of igneous_job.py in its own environment, which is made on first use."""
+    python = _reference_python()
+    return _run([str(python), str(Path(__file__).with_name("igneous_job.py")), name], name, data)
+
+
+def in_turns(jobs: Sequence[tuple[str, Callable[[], Cost]]], *, rounds: int) -> Rounds:
+    """Run every job once per round, so that a slow minute hits all of them."""
+    costs: Rounds = {name: [] for name, _ in jobs}
+    for number in range(rounds):
+        for name, job in jobs:
+            cost = job()
+            costs[name].append(cost)
+            _say(f"round {number + 1}: {name} {cost.wall:.2f} s, {cost.cpu:.2f} CPU s")
+    return costs
+
+
+def median_ratio(above: Sequence[float], below: Sequence[float]) -> float:
+    """The median of the ratios of each round."""
+    return statistics.median(a / b for a, b in zip(above, below, strict=True))
+
+
+def _run(command: list[str], name: str, data: Path) -> Cost:
+    out = data.parent / f"out_{name}"
+    _clear(out)
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, str(data), str(out)],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=_LIMIT_SECONDS,
+        check=False,
+    )
+    _clear(out)
+    if done.returncode:
+        raise Unavailable(f"{name} failed: {done.stderr.strip().splitlines()[-1:]}")
+    return Cost(**json.loads(done.stdout.strip().splitlines()[-1]))
+
+
+def _clear(out: Path) -> None:
+    for path in out.parent.glob(f"{out.name}*"):
+        shutil.rmtree(path, ignore_errors=True)
+    (out.parent / f".{out.name}.lock").unlink(missing_ok=True)
+
+
+def _reference_python() -> Path:
+    python = _VENV / "bin" / "python"
+    mark = _VENV / "ready"
+    if mark.exists() and mark.read_text() == _REQUIREMENTS.read_text():
+        return python
+    _say("making var/bench-venv for cloud-volume and igneous")
+    commands = (
+        [sys.executable, "-m", "venv", str(_VENV)],
+        [str(python), "-m", "pip", "install", "-q", "-r", str(_REQUIREMENTS)],
+    )
+    for command in commands:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Unavailable("cloud-volume and igneous could not be installed")
+    mark.write_text(_REQUIREMENTS.read_text())
+    return python
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
