@@ -200,7 +200,12 @@ def fail_with(reason: str, *, times: int = 1000) -> Callable[[JobRequest, Memory
         result = StepResult.from_json(shell.files[folder.result])
         problem = Problem("plane_0007.tif", "The file is cut off.", "Copy the file again.")
         failed = replace(
-            result, status=FAILED, reason=reason, message="It did not work.", problems=[problem], outputs={}
+            result,
+            status=FAILED,
+            reason=reason,
+            message="It did not work.",
+            problems=[problem],
+            outputs={},
         )
         shell.write(folder.result, failed.to_json().encode())
         shell.write(folder.stderr, b"last words of the step\n")

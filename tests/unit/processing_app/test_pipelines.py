@@ -55,7 +55,9 @@ def test_other_layouts_are_left_out():
 
 
 def test_two_channels_of_one_folder_share_its_check():
-    both = replace(DELIVERY, channels=(C488, replace(C488, id=8, name="647", filter_index=1, right=False)))
+    both = replace(
+        DELIVERY, channels=(C488, replace(C488, id=8, name="647", filter_index=1, right=False))
+    )
 
     assert keys_of(both) == [
         "inspect-brain_488", "precompute-488-left", "precompute-488-right", "precompute-647-left",
@@ -63,7 +65,9 @@ def test_two_channels_of_one_folder_share_its_check():
 
 
 def test_inputs_and_products_stand_in_the_folder_tree():
-    inspect, left, _ = raw_steps(FOLDER, [replace(DELIVERY, resolution="resolution_1.3x_ventral_up")])
+    inspect, left, _ = raw_steps(
+        FOLDER, [replace(DELIVERY, resolution="resolution_1.3x_ventral_up")]
+    )
 
     assert inspect.inputs["folder"] == f"{FOLDER}/rawdata/resolution_1.3x_ventral_up/brain_488"
     assert inspect.outputs["manifest"] == (

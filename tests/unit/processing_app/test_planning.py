@@ -193,7 +193,8 @@ def test_a_retry_by_a_person_begins_to_count_afresh():
 
 def test_a_retry_by_a_person_keeps_what_succeeded():
     acts = plan(
-        step("a", A.SUCCEEDED, tries=0), step("b", A.FAILED, needs=("a",), tries=0, reason="BAD_INPUT")
+        step("a", A.SUCCEEDED, tries=0),
+        step("b", A.FAILED, needs=("a",), tries=0, reason="BAD_INPUT"),
     )
 
     assert acts == [Try("b", 2, timedelta(0))]

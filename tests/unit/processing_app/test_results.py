@@ -38,7 +38,9 @@ def test_a_result_is_read():
     assert results.read_result(a_result(), name="job-1").message == "Done."
 
 
-@pytest.mark.parametrize("content", [a_result(name="job-2"), a_result(name=""), b"{}", b"half a res"])
+@pytest.mark.parametrize(
+    "content", [a_result(name="job-2"), a_result(name=""), b"{}", b"half a res"]
+)
 def test_a_result_that_is_not_of_this_attempt_is_refused(content):
     with pytest.raises(BadResult):
         results.read_result(content, name="job-1")
