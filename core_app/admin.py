@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
-from unfold.widgets import UnfoldAdminCheckboxSelectMultiple
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from core_app.changes import kind_of
 from core_app.models import Event, Lab, LabMembership, User
@@ -147,10 +147,11 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  #
     ) -> "forms.ModelMultipleChoiceField[models.Model]":
         """Show the few roles as check boxes."""
         if db_field.name == "groups":
-            kwargs["widget"] = UnfoldAdminCheckboxSelectMultiple
-        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+            kwargs["widget"] = UnfoldAdminCheckboxSelectMultipleWidget
+        found = super().formfield_for_manytomany(db_field, request, **kwargs)
+        field = cast("forms.ModelMultipleChoiceField[models.Model]", found)
         field.help_text = ""  # Django's tells to hold the Control key
-        return cast("forms.ModelMultipleChoiceField[models.Model]", field)
+        return field
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[User]:
         people: models.QuerySet[User] = super().get_queryset(request)
