@@ -34,9 +34,11 @@ class ChannelForm(forms.Form):
     orientation = forms.ChoiceField(choices=ImagingChannel.Orientation, label="Orientation")
     zoom = forms.FloatField(label="Zoom")
 
-    def __init__(self, *args: Any, channel: ImagingChannel, folders: Sequence[RawFolder]) -> None:
+    def __init__(
+        self, data: QueryDict | None, *, channel: ImagingChannel, folders: Sequence[RawFolder]
+    ) -> None:
         stored = {name: getattr(channel, name) for name in Acquisition.__dataclass_fields__}
-        super().__init__(*args, prefix=f"channel-{channel.pk}", initial=stored)
+        super().__init__(data, prefix=f"channel-{channel.pk}", initial=stored)
         self.fields["raw_subfolder"].choices = _choices(channel.raw_subfolder, folders)  # type: ignore[attr-defined]  # a ChoiceField
         if not channel.resolution.objective.has_zoom:
             del self.fields["zoom"]
@@ -64,8 +66,9 @@ def _choices(stored: str, folders: Sequence[RawFolder]) -> list[tuple[str, str]]
 
 
 def _attributes(field: forms.Field) -> dict[str, str]:
-    kinds = {forms.CheckboxInput: "form-check-input", forms.Select: "form-select"}
-    words = {"class": kinds.get(type(field.widget), "form-control")}
+    looks = ((forms.CheckboxInput, "form-check-input"), (forms.Select, "form-select"))
+    look = next((look for kind, look in looks if isinstance(field.widget, kind)), "form-control")
+    words = {"class": look}
     if isinstance(field, forms.FloatField):
         words["step"] = "any"
     if isinstance(field.widget, forms.NumberInput):

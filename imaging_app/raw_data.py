@@ -31,7 +31,9 @@ def expected_of(channels: Sequence[ImagingChannel]) -> Expected:
 
 def _expected_channel(index: int, channel: ImagingChannel) -> ExpectedChannel:
     if channel.z_planes is None:
-        raise Invalid(f"Say how many planes channel {channel.wavelength.name} has before the check.")
+        raise Invalid(
+            f"Say how many planes channel {channel.wavelength.name} has before the check."
+        )
     return ExpectedChannel(
         name=channel.wavelength.name,
         filter_index=index,
@@ -43,7 +45,9 @@ def _expected_channel(index: int, channel: ImagingChannel) -> ExpectedChannel:
     )
 
 
-def check_folder(root: Path, folder: DataPath, channels: Sequence[ImagingChannel]) -> DeliveryReport:
+def check_folder(
+    root: Path, folder: DataPath, channels: Sequence[ImagingChannel]
+) -> DeliveryReport:
     """Judge one raw folder against what its channels say; every problem at once."""
     folder.real_under(root)
     return inspect_folder(root, str(folder), expected_of(channels))

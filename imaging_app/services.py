@@ -25,6 +25,7 @@ from imaging_app.models import (
     Wavelength,
 )
 from imaging_app.states import ImagingState
+from pipeline.raw.check import DeliveryReport
 from requests_app.models import ClearingBatch, Request, Sample
 from requests_app.plans import PURPOSES, ResolutionPlan, SamplePlan
 from requests_app.states import RequestState
@@ -225,11 +226,11 @@ def _expectations(groups: Mapping[selectors.FolderKey, Sequence[ImagingChannel]]
     return {key: raw_data.expected_of(channels) for key, channels in groups.items()}
 
 
-def _look(channels: Sequence[ImagingChannel]) -> "raw_data.DeliveryReport":
+def _look(channels: Sequence[ImagingChannel]) -> DeliveryReport:
     return raw_data.check_folder(settings.DATA_ROOT, channels[0].raw_folder, channels)
 
 
-def _store(key: tuple[int, bool, str], report: "raw_data.DeliveryReport", by: User) -> RawDelivery:
+def _store(key: tuple[int, bool, str], report: DeliveryReport, by: User) -> RawDelivery:
     as_json = report.to_json()
     delivery, _ = RawDelivery.objects.update_or_create(
         resolution_id=key[0],

@@ -124,12 +124,7 @@ def batch_page(request: HttpRequest, pk: int) -> HttpResponse:
 def start_batch(request: HttpRequest, pk: int) -> HttpResponse:
     """Claim the batch, and make the folders for its raw data."""
     batch = selectors.get_batch(pk, to=person(request))
-    imaging.start(batch, by=person(request))
-    try:
-        for imaging_request in batch.imaging_requests.all():
-            workflows.make_folders(imaging_request)
-    except DomainError as trouble:
-        messages.warning(request, trouble.message)
+    workflows.start_imaging(batch, by=person(request))
     return redirect("imaging:batch", pk=batch.pk)
 
 

@@ -3,11 +3,11 @@
 from django.db import transaction
 
 from core_app.bell import ring
-from core_app.errors import NotReady, Rejected
+from core_app.errors import DomainError, NotReady, Rejected
 from core_app.models import User
 from core_app.storage import make_folder
 from imaging_app import services as imaging
-from imaging_app.models import ImagingRequest
+from imaging_app.models import ImagingBatch, ImagingRequest
 from processing_app.models import Run
 from processing_app.services import runs
 from requests_app.workflows import close_if_finished
@@ -24,12 +24,24 @@ def complete_imaging(imaging_request: ImagingRequest, *, by: User) -> Run | None
     wrong = [delivery for delivery in deliveries if not delivery.is_right]
     if wrong:
         count = sum(len(delivery.problems) for delivery in wrong)
-        raise NotReady(f"The raw data is not right yet: {count} problem{'s' if count > 1 else ''}, listed below.")
+        raise NotReady(
+            f"The raw data is not right yet: {count} problem{'s' if count > 1 else ''}, listed below."
+        )
     with transaction.atomic():
         imaging.finish(imaging_request, by=by)
         run = runs.start_raw_run(imaging_request, by=by)
         ring(DRIVE)
     return run
+
+
+def start_imaging(batch: ImagingBatch, *, by: User) -> None:
+    """Claim the batch, then make the folders for its raw data; a missing folder leaves it claimed."""
+    imaging.start(batch, by=by)
+    try:
+        for imaging_request in batch.imaging_requests.all():
+            make_folders(imaging_request)
+    except DomainError as trouble:
+        raise NotReady(f"The batch is started, but: {trouble.message}") from trouble
 
 
 def skip_sample(imaging_request: ImagingRequest, *, by: User, reason: str) -> None:

@@ -1,7 +1,7 @@
 """Write clearing: group samples into batches, claim, log steps, complete, re-open."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -175,7 +175,7 @@ def _correct(
 
 
 def _check_entry(step: ProtocolStep, performed_at: datetime, note: str, lot: str) -> None:
-    if performed_at > timezone.now() + timezone.timedelta(minutes=5):
+    if performed_at > timezone.now() + timedelta(minutes=5):
         raise Invalid("This time lies in the future; log a step when it is done.", fields={"performed_at": ["Not in the future."]})
     if len(note.strip()) > step.note_max:
         raise Invalid(f"The note has {len(note.strip())} characters; at most {step.note_max} fit.", fields={"note": [f"At most {step.note_max} characters."]})
