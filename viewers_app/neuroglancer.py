@@ -18,9 +18,11 @@ FOUR_PANELS: Final = "4panel"
 ONE_PANEL: Final = "xy"
 # A little black around the brain.
 MARGIN: Final = 1.08
-# The 3-D panel needs more: it shows the volume at an angle.
-PROJECTION_MARGIN: Final = 1.6
+# The 3-D panel needs more: what is near looks larger.
+PROJECTION_MARGIN: Final = 1.3
 UPRIGHT: Final[Quaternion] = (0.0, 0.0, 0.0, 1.0)
+# The client's own line of tools and line of layers, above the panels.
+CLIENT_HEAD_PX: Final = 52
 
 SHADER: Final = """#uicontrol invlerp normalized
 #uicontrol vec3 color color
@@ -91,6 +93,7 @@ def state_of(spec: ViewerSpec, screen: Screen = DESKTOP) -> State:
         "showScaleBar": True,
         "showAxisLines": True,
         "showSlices": True,
+        "showDefaultAnnotations": False,
         # Additive layers begin from the background; the client's own is gray.
         "crossSectionBackgroundColor": "#000000",
         "projectionBackgroundColor": "#000000",
@@ -138,6 +141,7 @@ def _layer(layer: LayerSpec, *, weight: float) -> State:
         "source": f"layer:{layer.uuid}",
         "tab": "rendering",
         "shader": SHADER,
+        "codeVisible": False,
         "shaderControls": {
             "normalized": {"range": [low, high], "window": [0, 2 * high]},
             "color": layer.color,
@@ -151,7 +155,8 @@ def _placement(layer: LayerSpec, layout: str, screen: Screen) -> State:
     """Return units, center and zoom that put the whole volume on the screen."""
     extent = _extent(layer)
     panels = 1 if layout == ONE_PANEL else 2
-    width, height = screen.width / panels, screen.height / panels
+    width = screen.width / panels
+    height = max(screen.height - CLIENT_HEAD_PX, CLIENT_HEAD_PX) / panels
     if panels == 1:
         scale = max(extent[0] / width, extent[1] / height)
     else:

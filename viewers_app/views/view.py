@@ -92,9 +92,7 @@ def state(request: HttpRequest, uuid: UUID) -> HttpResponse:
         return JsonResponse({"error": refusal.phrase}, status=refusal)
     spec = selectors.spec_of(session.title, selectors.layers_of(session))
     found = neuroglancer.state_of(spec, _screen(request.GET.get("size", "")))
-    response = JsonResponse(neuroglancer.delivered(found, origin=settings.VIEWER_URL))
-    response["Cache-Control"] = "no-store"
-    return response
+    return JsonResponse(neuroglancer.delivered(found, origin=settings.VIEWER_URL))
 
 
 @xframe_options_sameorigin

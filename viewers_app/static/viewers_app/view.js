@@ -4,7 +4,10 @@ const page = JSON.parse(document.getElementById("page").textContent);
 const presets = JSON.parse(document.getElementById("presets").textContent);
 const frame = document.querySelector("iframe");
 const banner = document.querySelector("[data-banner]");
+const contrast = document.querySelector("[data-contrast]");
 const MARGIN = 1.08;
+const NARROW_PX = 600;
+const CLIENT_HEAD_PX = 52;
 
 // --- the client ---
 function address() {
@@ -24,16 +27,21 @@ function whenReady(then) {
   }, 100);
 }
 
+function enable() {
+  document.querySelector("[data-loading]").hidden = true;
+  for (const button of document.querySelectorAll("button")) button.disabled = false;
+  // The panel of one layer has a close button of its own.
+  viewer().selectedLayer?.changed?.add(showContrast);
+}
+
 function start() {
+  frame.addEventListener("load", () => whenReady(enable));
   frame.src = address();
-  whenReady(() => {
-    document.querySelector("[data-loading]").hidden = true;
-    for (const button of document.querySelectorAll("button")) button.disabled = false;
-  });
 }
 
 function reload() {
   press("as imaged");
+  contrast.setAttribute("aria-pressed", false);
   frame.contentWindow.location.replace(address());
   frame.contentWindow.location.reload();
 }
@@ -45,10 +53,16 @@ function press(key) {
   }
 }
 
+// Four panels on a phone would be four stamps.
+function layoutFor(preset) {
+  return frame.clientWidth < NARROW_PX ? "xy" : preset.layout;
+}
+
 function scaleFor(preset) {
-  const panels = preset.layout === "xy" ? 1 : 2;
+  const panels = layoutFor(preset) === "xy" ? 1 : 2;
   const [right, down] = preset.across;
-  return MARGIN * Math.max((right * panels) / frame.clientWidth, (down * panels) / frame.clientHeight);
+  const height = frame.clientHeight - CLIENT_HEAD_PX;
+  return MARGIN * Math.max((right * panels) / frame.clientWidth, (down * panels) / height);
 }
 
 function turn(key) {
@@ -56,18 +70,21 @@ function turn(key) {
   const state = viewer().state.toJSON();
   state.crossSectionOrientation = preset.quaternion;
   state.crossSectionScale = scaleFor(preset);
-  state.layout = preset.layout;
+  state.layout = layoutFor(preset);
   viewer().state.restoreState(state);
   press(key);
 }
 
-function toggleContrast(button) {
+function toggleContrast() {
   const state = viewer().state.toJSON();
-  const shown = !state.selectedLayer?.visible;
   const layer = state.selectedLayer?.layer ?? state.layers[0]?.name;
-  state.selectedLayer = { ...state.selectedLayer, layer, visible: shown };
+  state.selectedLayer = { ...state.selectedLayer, layer, visible: !state.selectedLayer?.visible };
   viewer().state.restoreState(state);
-  button.setAttribute("aria-pressed", shown);
+  showContrast();
+}
+
+function showContrast() {
+  contrast.setAttribute("aria-pressed", viewer().state.toJSON().selectedLayer?.visible ?? false);
 }
 
 // --- permission and time ---
@@ -76,7 +93,7 @@ let endsAt = Date.now() + page.seconds_left * 1000;
 function showTime() {
   const minutes = Math.max(0, Math.round((endsAt - Date.now()) / 60000));
   const place = document.querySelector("[data-time-left]");
-  place.textContent = minutes >= 60 ? `${Math.floor(minutes / 60)} h ${minutes % 60} min` : `${minutes} min left`;
+  place.textContent = minutes >= 120 ? `${Math.floor(minutes / 60)} h left` : `${minutes} min left`;
   place.classList.toggle("is-short", minutes <= 10);
 }
 
@@ -119,7 +136,7 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
   if (button.dataset.preset) turn(button.dataset.preset);
-  else if ("contrast" in button.dataset) toggleContrast(button);
+  else if ("contrast" in button.dataset) toggleContrast();
   else if ("reload" in button.dataset) reload();
 });
 document.addEventListener("visibilitychange", () => document.hidden || tick());
