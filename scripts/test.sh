@@ -16,7 +16,7 @@ run() {
     local name=$1
     shift
     printf '\n%s\n' "### Tests on $name"
-    .venv/bin/python -m pytest -n "$workers" --maxprocesses 4 --dist loadgroup --color=no -rs "$@" 2>&1 |
+    .venv/bin/python -m pytest -n "$workers" --maxprocesses 4 --dist loadgroup --color=no -rfEs "$@" 2>&1 |
         tee "var/pytest-$name.log"
     [ "${PIPESTATUS[0]}" -eq 0 ] || failed=1
 }
