@@ -1,8 +1,8 @@
 """The references that need cloud-volume and igneous, run by the Python of var/bench-venv.
 
 `old` does what the original did: each plane into chunks 1024 x 1024 x 1 by a process of its own,
-gzip; a transfer to 128 x 128 x 64; then one mip after the other. `slabs` uploads whole slabs without
-compression and makes all mips in one pass.
+gzip; a transfer to 128 x 128 x 64; then one mip after the other. `slabs` uploads whole slabs raw
+and makes all mips in one pass.
 """
 
 from __future__ import annotations

@@ -8,10 +8,12 @@ import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 WORK = REPOSITORY / "var" / "bench"

@@ -15,7 +15,7 @@ _BLOBS_PER_PLANE = 60
 
 
 def write_planes(folder: Path, *, shape: tuple[int, int, int], seed: int = 1) -> None:
-    """Write uint16 planes of `shape` (z, y, x), contiguous and uncompressed, unless they are there."""
+    """Write uncompressed uint16 planes of `shape` (z, y, x), unless they are there."""
     folder.mkdir(parents=True, exist_ok=True)
     if len(list(folder.glob("*.tif"))) == shape[0]:
         return

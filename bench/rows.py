@@ -14,7 +14,7 @@ _COMPARISONS = {"<=": operator.le, ">=": operator.ge}
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`ratio` is what `target` speaks of; `value` and `reference` are printed as they were measured."""
+    """`ratio` is what `target` speaks of; `value` and `reference` are as they were measured."""
 
     name: str
     value: str

@@ -87,7 +87,7 @@ class Anatomy:
         self._phases = rng.uniform(0, 2 * np.pi, 14)
 
     def plane(self, z: int) -> tuple[np.ndarray, np.ndarray]:
-        """Tissue (0 outside to 1 inside, soft edges) and its brightness, both (y, x), at plane z."""
+        """Tissue (0 outside to 1 inside, soft edges) and its brightness, both (y, x)."""
         cerebrum = self._depth(CEREBRUM, z)
         cerebellum = self._depth(CEREBELLUM, z)
         core = np.maximum(self._depth(CORE, z), self._depth(STEM, z))
@@ -115,7 +115,7 @@ class Anatomy:
     def cortex(self, z: int) -> np.ndarray:
         """Where cells are dense, 0 to 1, (y, x)."""
         depth = self._depth(CEREBRUM, z)
-        return _band(depth, 0.28, 0.14) * (1 - self._fissure(z))
+        return np.asarray(_band(depth, 0.28, 0.14) * (1 - self._fissure(z)))
 
     def _depth(self, bodies: Iterable[Body], z: int) -> np.ndarray:
         """How deep inside the bodies: 1 at a center, 0 on the surface, negative outside.
@@ -141,7 +141,7 @@ class Anatomy:
         between = front / (1 + np.exp((y - 8.0) / 0.1))
         bent = y[:, None] - 9.35 + 0.05 * ((x - _MIDLINE) ** 2)[None, :]
         gap = 0.9 * np.exp(-((bent / 0.1) ** 2)) / (1 + np.exp((height[z] - 3.2) / 0.2))
-        return np.maximum(between[:, None] * across[None, :], gap).astype(np.float32)
+        return np.asarray(np.maximum(between[:, None] * across[None, :], gap), dtype=np.float32)
 
     def _cerebrum_light(self, depth: np.ndarray, z: int) -> np.ndarray:
         """Cortical layers from the surface inward, then the fiber sheet below the cortex."""
@@ -165,7 +165,8 @@ class Anatomy:
         angle = np.arctan2(y - 10.4, np.float32(4.3) - height[z] + np.float32(0.01))
         wobble = 0.25 * np.sin(2.2 * (x - _MIDLINE))
         leaves = np.cos(17.0 * angle[:, None] + wobble[None, :] + 9.0 * depth)
-        return 0.84 + 0.26 * leaves * _edge(0.8 - depth, 0.5) + 0.25 * _edge(depth - 0.55, 0.3)
+        rings = 0.84 + 0.26 * leaves * _edge(0.8 - depth, 0.5)
+        return np.asarray(rings + 0.25 * _edge(depth - 0.55, 0.3))
 
     def _texture(self, z: int) -> np.ndarray:
         """Gentle unevenness, the same from plane to plane: a sum of waves through the whole box."""

@@ -1,4 +1,4 @@
-"""Make a whole-brain phantom as a LaVision delivery: `python -m pipeline.phantom OUT --shape 200,440,380`.
+"""Make a whole-brain phantom as a LaVision delivery: `python -m pipeline.phantom OUT`.
 
 Imaged horizontally with the dorsal side up: x runs left to right, y anterior to posterior, z dorsal
 to ventral. A bright ball on the animal's left, in front and above, shows any flip at a glance.
@@ -88,10 +88,10 @@ def write_delivery(
     seed: int = 7,
     progress: Callable[[int, int], None] | None = None,
 ) -> Delivery:
-    """Write the phantom's planes into `folder` and its cells beside it; the same seed, the same bytes.
+    """Write the phantom's planes into `folder` and its cells beside it; same seed, same bytes.
 
-    `progress(done, total)` is called after each plane. Channels become Filter0000, 0001, ...; with one
-    sheet the only light is the left one.
+    `progress(done, total)` is called after each plane. Channels become Filter0000, 0001, ...; with
+    one sheet the only light is the left one.
     """
     folder.mkdir(parents=True, exist_ok=True)
     anatomy = Anatomy(shape_zyx, seed)
@@ -160,8 +160,9 @@ def _photons(
     scene: _Scene, channel: str, z: int, tissue: np.ndarray, light: np.ndarray
 ) -> np.ndarray:
     if channel != _CELL_CHANNEL:
-        return _PHOTONS * tissue * light
-    return 0.3 * _PHOTONS * tissue * (0.55 + 0.45 * light) + _cell_light(scene, z)
+        return np.asarray(_PHOTONS * tissue * light)
+    dim = 0.3 * _PHOTONS * tissue * (0.55 + 0.45 * light)
+    return np.asarray(dim + _cell_light(scene, z))
 
 
 def _cell_light(scene: _Scene, z: int) -> np.ndarray:
@@ -190,7 +191,7 @@ def _exposed(scene: _Scene, photons: np.ndarray, z: int, channel: int, sheet: in
     seen = photons * np.exp(-_SHEET_DECAY * distance)[None, :] * shadows + 12
     grain = rng.standard_normal(photons.shape, dtype=np.float32)
     counts = _CAMERA_OFFSET + seen + np.sqrt(np.maximum(seen, 1)) * grain
-    return np.clip(np.round(counts), 0, 65535).astype("<u2")
+    return np.asarray(np.clip(np.round(counts), 0, 65535), dtype="<u2")
 
 
 def _ome_xml(scene: _Scene, channel: str) -> str:
@@ -199,7 +200,7 @@ def _ome_xml(scene: _Scene, channel: str) -> str:
     return (
         '<?xml version="1.0" encoding="UTF-8"?>'
         '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
-        f"<Image ID=\"Image:0\" Name={quoteattr(f'phantom {channel}')}>"
+        f'<Image ID="Image:0" Name={quoteattr(f"phantom {channel}")}>'
         '<Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint16"'
         f' SizeX="{x}" SizeY="{y}" SizeZ="{z}" SizeC="{scene.sheets}" SizeT="1"'
         f' PhysicalSizeX="{um_x}" PhysicalSizeY="{um_y}" PhysicalSizeZ="{um_z}">'

@@ -78,7 +78,7 @@ class Slab:
         self._decoded.update(zip(others, planes, strict=True))
 
     def rows(self, z: int, start: int, stop: int, scratch: np.ndarray) -> np.ndarray:
-        """Rows `start` to `stop` of plane `z` of the slab, in `scratch` (y, x) or a view of ours."""
+        """Rows `start` to `stop` of the slab's plane `z`, in `scratch` (y, x) or a view of ours."""
         if z in self._decoded:
             return self._decoded[z][start:stop]
         offset = self._header(z).data_offset

@@ -1,8 +1,8 @@
 """Write a whole multi-scale volume in one pass over its planes.
 
 A slab of as many planes as a chunk is deep is cut into strips of rows. A thread takes a strip,
-reads it plane by plane, sorts the pixels into chunks, carries exact sums up the pyramid and appends the
-finished chunks to the shards. Mips wait in buffers one chunk deep until these are full.
+reads it plane by plane, sorts the pixels into chunks, carries exact sums up the pyramid and appends
+the finished chunks to the shards. Mips wait in buffers one chunk deep until these are full.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 import threading
 import zipfile
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.io.grid import ChunkGrid, Sharding, Triple, choose_sharding
-from pipeline.io.ordering import Abandoned, Turns
+from pipeline.io.ordering import Turns
 from pipeline.io.pyramid import RowSums, Scale, coverage, divide, next_sums
 from pipeline.io.rows import ChunkRow
 from pipeline.io.sharded import ShardWriter
@@ -112,8 +112,10 @@ class VolumeWriter:
                 while self.next_plane < stack.shape[0]:
                     self._write_slab(stack, pool)
                     after_slab()
-            finally:
+            except BaseException:
                 self._abandon()
+                pool.shutdown(cancel_futures=True)
+                raise
 
     def finish(self) -> int:
         """Write the indexes; return the bytes of all shard files."""
@@ -141,16 +143,17 @@ class VolumeWriter:
         return self.mips[mip].take_ticket()
 
     def _all(self, tasks: Iterable[Future[None]]) -> None:
-        """Wait for the tasks; on a failure release those that wait for a turn, raise the cause."""
+        """Wait for the tasks in the order of their tickets; so the first error is the cause."""
         futures = list(tasks)
-        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-        failed = [future for future in done if future.exception() is not None]
-        if failed:
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
             self._abandon()
-            wait(futures)
-        errors = [error for future in futures if (error := future.exception()) is not None]
-        for error in sorted(errors, key=lambda found: isinstance(found, Abandoned)):
-            raise error
+            for future in futures:
+                future.cancel()
+            wait(futures)  # nobody may still read the planes when they are closed
+            raise
 
     def _abandon(self) -> None:
         for mip in self.mips:

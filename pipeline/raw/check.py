@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.contract import Problem
 from pipeline.raw.delivery import DeliveryReport, Expected, ExpectedChannel, FileEntry, GroupCount
-from pipeline.raw.rules import check_delivery
-from pipeline.raw.sorting import headers_needed
+from pipeline.raw.rules import check_delivery, judge
+from pipeline.raw.sorting import headers_needed, headers_of, sort_listing
 from pipeline.raw.tiff_header import HeaderProblem, PlaneHeader, read_header
 from pipeline.workspace import resolve_under
 
@@ -67,8 +67,9 @@ def inspect_folder(
         listing = scan_folder(path, root=root)
     except OSError as error:
         return _unlisted(folder, error)
-    headers = read_headers(path, headers_needed(expected, listing), threads=threads)
-    return check_delivery(expected, listing, headers)
+    found = sort_listing(listing)
+    headers = read_headers(path, headers_of(expected, found), threads=threads)
+    return judge(expected, found, headers)
 
 
 def read_headers(

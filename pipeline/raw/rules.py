@@ -48,9 +48,13 @@ def check_delivery(
     `headers` needs the files that `sorting.headers_needed` names; a file without a header is judged
     by name and size alone. Nothing is raised and nothing on disk is touched.
     """
-    found = sort_listing(listing)
+    return judge(expected, sort_listing(listing), headers)
+
+
+def judge(expected: Expected, found: SortedListing, headers: Headers) -> DeliveryReport:
+    """The same for a listing that is sorted already."""
     counts = [count for channel in expected.channels for count in _counts(found, channel)]
-    problems = [*_folder_problems(found, listing), *_stray_channels(found, expected)]
+    problems = [*_folder_problems(found), *_stray_channels(found, expected)]
     if found.groups:
         for channel in expected.channels:
             problems += _channel_problems(found, channel, headers)
@@ -81,15 +85,15 @@ def _counts(found: SortedListing, channel: ExpectedChannel) -> Iterator[GroupCou
         )
 
 
-def _folder_problems(found: SortedListing, listing: Sequence[FileEntry]) -> Iterator[Problem]:
-    if not listing:
+def _folder_problems(found: SortedListing) -> Iterator[Problem]:
+    if not found.files:
         yield Problem(
             "", "The folder is empty.", "Copy the raw planes into it, then press Check again."
         )
     elif not found.groups and not found.links_out:
         yield Problem(
-            listing[0].name,
-            f"None of the {len(listing):,} files has the name of a raw plane.",
+            "",
+            f"None of the {found.files:,} files has the name of a raw plane.",
             "Choose the folder that holds the RawDataStack files, then press Check again.",
         )
     if found.links_out:

@@ -41,6 +41,7 @@ class SortedListing:
 
     groups: dict[GroupKey, Group] = field(default_factory=dict)
     links_out: list[FileEntry] = field(default_factory=list)
+    files: int = 0
     ignored: int = 0
     raw_bytes: int = 0
     raw_files: int = 0
@@ -48,7 +49,7 @@ class SortedListing:
 
 def sort_listing(listing: Sequence[FileEntry]) -> SortedListing:
     """One pass over the listing."""
-    found = SortedListing()
+    found = SortedListing(files=len(listing))
     for entry in listing:
         plane = parse_lavision(entry.name)
         if plane is None:
@@ -96,7 +97,11 @@ def odd_sizes(groups: Iterable[Group]) -> list[FileEntry]:
 
 def headers_needed(expected: Expected, listing: Sequence[FileEntry]) -> list[str]:
     """Names of the files to open: the first of each group and every one of an unusual size."""
-    found = sort_listing(listing)
+    return headers_of(expected, sort_listing(listing))
+
+
+def headers_of(expected: Expected, found: SortedListing) -> list[str]:
+    """The same for a listing that is sorted already."""
     names: set[str] = set()
     for channel in expected.channels:
         groups = channel_groups(found, channel).values()

@@ -1,4 +1,4 @@
-"""Tiny image stacks on disk, whole or spoiled in one way, for tests of anything that reads planes."""
+"""Tiny image stacks on disk, whole or spoiled in one way, for tests of what reads planes."""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import signal
-import subprocess
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -26,6 +25,7 @@ from tests.unit.pipeline.support import (
 )
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
 SETTINGS = {"compression": "gzip", "chunk": [32, 32, 16], "checkpoint_seconds": 0}

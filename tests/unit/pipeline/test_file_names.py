@@ -8,7 +8,7 @@ from pipeline.raw.layouts import PlaneName, parse_lavision, sheet_code
 
 
 def test_a_raw_name_tells_tile_sheet_plane_and_filter() -> None:
-    name = "10-11-12_x_UltraII_raw_RawDataStack[01 x 02]_C01_xyz-Table Z0123_UltraII Filter0003.ome.tif"
+    name = "10-11-12_x_RawDataStack[01 x 02]_C01_xyz-Table Z0123_UltraII Filter0003.ome.tif"
 
     assert parse_lavision(name) == PlaneName(1, 2, 1, 123, 3)
 

@@ -241,7 +241,13 @@ def test_a_plane_that_cannot_be_decoded_removes_the_draft(tmp_path: Path) -> Non
 def test_a_missing_plane_of_a_delivery_is_named(tmp_path: Path) -> None:
     stacks.lavision_delivery(tmp_path / "in", planes=6)
     stacks.drop_planes(tmp_path / "in", [2, 3])
-    inputs = {"folder": "in", "layout": "lavision", "channel_index": 0, "sheet_code": 0, "planes": 6}
+    inputs = {
+        "folder": "in",
+        "layout": "lavision",
+        "channel_index": 0,
+        "sheet_code": 0,
+        "planes": 6,
+    }
     spec = precompute_spec()
     spec.inputs.update(inputs)
 

@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -13,14 +15,15 @@ import pytest
 
 from pipeline import __main__ as command_line
 from pipeline import runner
-from pipeline.contract import StepSpec
 from pipeline.errors import BadInput
 from pipeline.workspace import Workspace, resolve_under
 from tests.support import stacks
-from tests.unit.pipeline.support import precompute_spec, result_of, start
+from tests.unit.pipeline.support import REPOSITORY, precompute_spec, result_of, start
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pipeline.contract import StepSpec
 
 
 @pytest.fixture
@@ -110,18 +113,14 @@ def test_a_missing_spec_still_leaves_a_result(tmp_path: Path, data: Path) -> Non
     assert result_of(tmp_path).reason == "BAD_INPUT"
 
 
-def test_without_a_data_root_nothing_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_data_root_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LIGHTSERV_DATA_ROOT", raising=False)
 
     assert _run(tmp_path / "job", precompute_spec().to_json(), None) == 2
     assert "LIGHTSERV_DATA_ROOT" in result_of(tmp_path / "job").message
 
 
-@pytest.mark.parametrize(
-    "path", ["/etc", "../root2", "a/../../b", "", ".", "link/in", "nul\0byte"]
-)
+@pytest.mark.parametrize("path", ["/etc", "../root2", "a/../../b", "", ".", "link/in", "nul\0byte"])
 def test_no_path_leaves_the_data_root(tmp_path: Path, path: str) -> None:
     root = tmp_path / "root"
     root.mkdir()
@@ -213,6 +212,26 @@ def test_a_full_disk_is_named_even_where_the_result_lies_on_it(
     result = result_of(tmp_path / "job")
     assert result.reason == "DISK_FULL"
     assert "Free space" in result.message
+    assert not (data / "out/volume").exists()
+
+
+def test_a_file_size_limit_is_named_like_a_full_disk(tmp_path: Path, data: Path) -> None:
+    """The system itself says no here: writes beyond 200 KiB in one file fail."""
+    stacks.single_planes(data / "in", stacks.random_volume((40, 120, 160)))
+    job = tmp_path / "job"
+    job.mkdir()
+    (job / "spec.json").write_text(precompute_spec().to_json())
+    command = f"ulimit -f 400; exec {sys.executable} -m pipeline run {job}/spec.json"
+
+    done = subprocess.run(
+        ["sh", "-c", f"{command} --data-root {data}"],
+        cwd=REPOSITORY,
+        check=False,
+        capture_output=True,
+    )
+
+    assert done.returncode == 1
+    assert result_of(job).reason == "DISK_FULL"
     assert not (data / "out/volume").exists()
 
 
