@@ -84,7 +84,7 @@ class ObjectiveForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for t
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        used = ImagingResolution.objects.filter(objective=self.instance)
+        used = ImagingResolution.objects.filter(objective_id=self.instance.pk)
         if self.instance.pk and used.exists():
             for name in {"microscope", "name", "magnification", "camera_pixel_um", "xy_um"}:
                 if name in self.fields:
