@@ -67,7 +67,7 @@ class StepInline(LookOnly, TabularInline):  # type: ignore[misc]  # unfold has n
 
 
 @admin.register(Run)
-class RunAdmin(LookOnly, HistoryMixin):  # type: ignore[misc]  # unfold has no type hints
+class RunAdmin(LookOnly, HistoryMixin):
     """Runs. What may be done to them is done by the services, one run at a time."""
 
     list_display = ("__str__", "sample", "owner", "state", "state_since", "requested_by", "page")
@@ -124,7 +124,7 @@ def _each(
 
 
 @admin.register(Attempt)
-class AttemptAdmin(LookOnly, HistoryMixin):  # type: ignore[misc]  # unfold has no type hints
+class AttemptAdmin(LookOnly, HistoryMixin):
     """Every attempt with its job, its failure and the end of its log."""
 
     list_display = (
@@ -156,7 +156,7 @@ class ProductAdmin(LookOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no
 
 
 @admin.register(ProcessingRequest)
-class ProcessingRequestAdmin(LookOnly, HistoryMixin):  # type: ignore[misc]  # unfold has no type hints
+class ProcessingRequestAdmin(LookOnly, HistoryMixin):
     """Rounds of processing that were asked for."""
 
     list_display = ("__str__", "number", "processor", "state", "state_since")

@@ -11,6 +11,7 @@ from processing_app.states import ATTEMPT_TABLE, AttemptState, RunState
 
 SHORTEST_PAUSE: Final = timedelta(seconds=2)
 LONGEST_PAUSE: Final = timedelta(minutes=5)
+SHORTEST_LOOK: Final = timedelta(seconds=0.2)
 BETWEEN_TRIES: Final = timedelta(seconds=5)
 
 A = AttemptState
@@ -145,6 +146,11 @@ def _is_over(report: JobReport) -> bool:
 def _is_silent(facts: AttemptFacts, sighting: Sighting, *, now: datetime, limit: timedelta) -> bool:
     """No new heartbeat within the limit. Contents are compared, not the clocks of two machines."""
     return sighting.beat == facts.beat and now - facts.seen_at >= limit
+
+
+def next_look(age: timedelta, *, usual: timedelta) -> timedelta:
+    """Return when to look again at a job that fares well: a young one is looked at more often."""
+    return min(usual, max(age / 5, SHORTEST_LOOK))
 
 
 def pause_after(silence: timedelta) -> timedelta:

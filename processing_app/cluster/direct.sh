@@ -5,24 +5,24 @@
 # of ours staying alive. Each job waits by itself until one of SLOTS files can be locked; the kernel
 # lets go of a lock when the last process of the job is gone.
 
-pid= start= boot=
+pid='' start='' boot=''
 
 # The start time of a process, empty if there is none or it is dead and only not yet buried.
 started() {
-    stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+    { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
     # shellcheck disable=SC2086  # the fields after the name, which may hold blanks
     set -- ${stat##*) }
     [ "$1" != Z ] && [ "$1" != X ] && printf '%s' "${20}"
 }
 
-this_boot() { cat /proc/sys/kernel/random/boot_id; }
+read -r this_boot </proc/sys/kernel/random/boot_id
 
 leave() { printf '%s\n' "$2" >".$1.new" && mv ".$1.new" "$1"; }
 
 read_pid() { [ -e "$1/pid" ] && read -r pid start boot <"$1/pid"; }
 
 # A recycled number is another process: it started later, or after a reboot.
-lives() { [ "$boot" = "$(this_boot)" ] && [ "$(started "$pid")" = "$start" ]; }
+lives() { [ "$boot" = "$this_boot" ] && [ "$(started "$pid")" = "$start" ]; }
 
 start_job() {
     cd "$1/$2" || exit 3
@@ -39,7 +39,7 @@ start_job() {
 hold_job() {
     cd "$1/$2" || exit 3
     mkdir direct.lock 2>/dev/null || exit 0
-    leave pid "$$ $(started $$) $(this_boot)"
+    leave pid "$$ $(started $$) $this_boot"
     take_slot "$1/.slots" "$3"
     [ ! -e direct.cancelled ] || exit 143
     leave direct.running yes
@@ -83,7 +83,7 @@ report_job() {
 # The leader is dead. What is left of its group is ours only if it runs on our job's folder.
 strays() {
     for folder in /proc/[0-9]*; do
-        stat=$(cat "$folder/stat" 2>/dev/null) || continue
+        { read -r stat <"$folder/stat"; } 2>/dev/null || continue
         number=${folder#/proc/}
         # shellcheck disable=SC2086
         set -- "$1" ${stat##*) }
@@ -99,7 +99,7 @@ cancel_job() {
     [ $(($(date +%s) - $(cat direct.cancelled))) -lt "$3" ] || signal=KILL
     if lives; then
         kill -$signal "-$pid"
-    elif [ "$boot" = "$(this_boot)" ] && [ ! -e exit_code ]; then
+    elif [ "$boot" = "$this_boot" ] && [ ! -e exit_code ]; then
         left=$(strays "$(pwd -P)")
         # shellcheck disable=SC2086  # a list of numbers
         [ -z "$left" ] || kill -KILL $left

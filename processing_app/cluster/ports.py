@@ -103,6 +103,8 @@ class Cluster:
     python_path: str
     threads: int
     heartbeat_limit_s: float
+    # How often to ask about a job; a batch system that many share is asked less often.
+    between_looks_s: float = 1.0
     # How long `find` may not know of a job that was handed in.
     submit_grace_s: float = 0.0
     # How long a shared file system may take to show the result of a job that ended.

@@ -134,7 +134,7 @@ def _sighting(attempt: Attempt, report: JobReport, cluster: Cluster) -> Sighting
 def _act(attempt: Attempt, verdict: Verdict, sighting: Sighting, cluster: Cluster) -> None:
     match verdict:
         case Wait():
-            _wait(attempt, verdict, sighting)
+            _wait(attempt, verdict, sighting, cluster)
             if attempt.state == A.CANCELLING:
                 _cancel_job(attempt, cluster)
         case Collect(reason):
@@ -148,13 +148,13 @@ def _act(attempt: Attempt, verdict: Verdict, sighting: Sighting, cluster: Cluste
             _end(attempt, A.CANCELLED, reason="CANCELLED")
 
 
-def _wait(attempt: Attempt, verdict: Wait, sighting: Sighting) -> None:
+def _wait(attempt: Attempt, verdict: Wait, sighting: Sighting, cluster: Cluster) -> None:
     now = timezone.now()
     if sighting.beat:
         attempt.progress = {**attempt.progress, "beat": sighting.beat}
     seen = now if verdict.alive else attempt.last_seen_at
     silence = timedelta(0) if verdict.alive else now - (seen or attempt.state_since)
-    pause = planning.pause_after(silence) if verdict.trouble else BETWEEN_LOOKS
+    pause = planning.pause_after(silence) if verdict.trouble else _usual_pause(attempt, cluster)
     Attempt.objects.filter(pk=attempt.pk).update(
         last_seen_at=seen,
         next_look_at=now + pause,
@@ -164,6 +164,11 @@ def _wait(attempt: Attempt, verdict: Wait, sighting: Sighting) -> None:
     if verdict.to and verdict.to != attempt.state:
         attempt.started_at = attempt.started_at or now
         _move(attempt, verdict.to, "started_at")
+
+
+def _usual_pause(attempt: Attempt, cluster: Cluster) -> timedelta:
+    age = timezone.now() - (attempt.submitted_at or attempt.created_at)
+    return planning.next_look(age, usual=timedelta(seconds=cluster.between_looks_s))
 
 
 def _ask_to_stop(attempt: Attempt, cluster: Cluster) -> None:

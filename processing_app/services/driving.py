@@ -1,11 +1,13 @@
 """Move every due attempt one stage. Safe to run twice at once, never, or killed at any moment."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Prefetch
 from django.utils import timezone
 
 from core_app.errors import OutsideError, StaleState
@@ -15,6 +17,16 @@ from processing_app.models import Attempt, Run
 from processing_app.planning import Finish, Start, Try
 from processing_app.services import attempts, claims, collecting, runs
 from processing_app.states import AttemptState
+
+logger = logging.getLogger(__name__)
+
+# Logs and problems stay in the database; planning needs little.
+_ATTEMPTS = Prefetch(
+    "steps__attempts",
+    queryset=Attempt.objects.only(
+        "step_id", "number", "state", "reason", "created_at", "cancel_requested_at"
+    ),
+)
 
 A = AttemptState
 TO_SUBMIT = frozenset({A.NEW, A.STAGED, A.SUBMITTING})
@@ -79,8 +91,7 @@ def _carry(pk: int, work: Callable[[Attempt], bool], summary: TickSummary) -> bo
         try:
             return work(attempt)
         except OutsideError as trouble:
-            attempts.pause(attempt, str(trouble))
-            summary.troubles.append(f"{attempt.job_name}: {trouble}")
+            _note(trouble, attempt, summary)
         except StaleState:
             pass  # another driver was faster; its work counts
     return False
@@ -105,12 +116,18 @@ def _carry_held(
     try:
         attempts.look(attempt, report, cluster)
     except OutsideError as trouble:
-        attempts.pause(attempt, str(trouble))
-        summary.troubles.append(f"{attempt.job_name}: {trouble}")
+        _note(trouble, attempt, summary)
         return False
     except StaleState:
         return False
     return True
+
+
+def _note(trouble: OutsideError, attempt: Attempt, summary: TickSummary) -> None:
+    """For the person who watches, for the operator, and so that it is tried again later."""
+    attempts.pause(attempt, str(trouble))
+    summary.troubles.append(f"{attempt.job_name}: {trouble}")
+    logger.warning("attempt %s of run %s waits: %s", attempt.pk, attempt.step.run_id, trouble)
 
 
 def _poll(cluster: Cluster, held: list[Attempt]) -> Mapping[JobId, JobReport]:
@@ -118,6 +135,7 @@ def _poll(cluster: Cluster, held: list[Attempt]) -> Mapping[JobId, JobReport]:
     try:
         return cluster.scheduler.poll(ids)
     except OutsideError as trouble:
+        logger.warning("the scheduler gave no answer about %d jobs: %s", len(ids), trouble)
         silent = JobReport(JobState.UNKNOWN, "no answer", detail=str(trouble))
         return dict.fromkeys(ids, silent)
 
@@ -129,17 +147,25 @@ def _unasked(attempt: Attempt) -> JobReport:
 
 def _plan(summary: TickSummary) -> None:
     """Begin, continue and end runs. Each in its own transaction, with its row locked."""
-    for pk in Run.objects.filter(state__in=runs.ACTIVE).order_by("id").values_list("pk", flat=True):
-        with transaction.atomic():
-            run = runs.locked(pk)
-            if run.state in runs.ACTIVE:
-                _follow_plan(run, summary)
+    # Most runs only wait for their jobs: they are read together, and without a lock.
+    waiting = Run.objects.filter(state__in=runs.ACTIVE).order_by("id")
+    for run in waiting.prefetch_related("steps", _ATTEMPTS):
+        if _acts(run):
+            with transaction.atomic():
+                _follow_plan(runs.locked(run.pk), summary)
+
+
+def _acts(run: Run) -> list[Start | Try | Finish]:
+    if run.state not in runs.ACTIVE:
+        return []
+    steps = run.steps.all()
+    facts = [attempts.step_facts(step, since=run.state_since) for step in steps]
+    return planning.plan_run(run.state, facts)
 
 
 def _follow_plan(run: Run, summary: TickSummary) -> None:
-    steps = {step.key: step for step in run.steps.prefetch_related("attempts")}
-    facts = [attempts.step_facts(step, since=run.state_since) for step in steps.values()]
-    for act in planning.plan_run(run.state, facts):
+    steps = {step.key: step for step in run.steps.all()}
+    for act in _acts(run):
         match act:
             case Start():
                 runs.begin(run)

@@ -130,7 +130,7 @@ def test_nothing_of_the_job_is_left_when_it_has_ended(folder):
 
 def test_the_heart_stops_when_the_script_is_killed(folder):
     job = start(folder, seconds=30)
-    wait_for(folder.heartbeat)
+    wait_for(folder / "started")
     job.kill()
     job.wait(10)
     time.sleep(1.5)

@@ -1,5 +1,8 @@
 """Clusters and runs for the tests of processing: in memory, and with real processes."""
 
+import os
+import pkgutil
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -7,6 +10,8 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
+import tifffile
 from django.conf import settings
 from django.utils import timezone
 
@@ -14,9 +19,9 @@ from core_app.models import User
 from imaging_app.models import ImagingRequest
 from imaging_app.services import Acquisition
 from pipeline.contract import FAILED, Problem, StepResult
-from pipeline.phantom import write_delivery
+from pipeline.phantom import plane_file, write_delivery
 from processing_app.cluster.direct import Direct
-from processing_app.cluster.ports import Cluster, JobRequest, JobState
+from processing_app.cluster.ports import Cluster, JobId, JobRequest, JobState
 from processing_app.cluster.scheduler_memory import memory_cluster, succeed
 from processing_app.cluster.shell_local import LocalShell
 from processing_app.cluster.shell_memory import MemoryShell
@@ -59,6 +64,19 @@ def deliver(imaging_request: ImagingRequest, *, shape_zyx: tuple[int, int, int] 
     folder = resolution.raw_folder(ventral_up=False).under(settings.DATA_ROOT) / SUBFOLDER
     write_delivery(folder, shape_zyx=shape_zyx, channels=["488"], sheets=1)
     return folder
+
+
+def deliver_noise(imaging_request: ImagingRequest, *, shape_zyx: tuple[int, int, int]) -> None:
+    """Write many planes quickly; what is on them does not matter."""
+    resolution = imaging_request.resolutions.get()
+    folder = resolution.raw_folder(ventral_up=False).under(settings.DATA_ROOT) / SUBFOLDER
+    folder.mkdir(parents=True)
+    noise = np.random.default_rng(7).integers(100, 900, shape_zyx[1:], dtype=np.uint16)
+    for z in range(shape_zyx[0]):
+        plane = np.roll(noise, z)
+        tifffile.imwrite(
+            folder / plane_file(z=z, filter_index=0, sheet_code=0), plane, metadata=None
+        )
 
 
 def real_cluster(*, heartbeat_limit_s: float = 2.0, slots: int = 2) -> Cluster:
@@ -212,3 +230,59 @@ def fail_with(reason: str, *, times: int = 1000) -> Callable[[JobRequest, Memory
         return 1
 
     return work
+
+
+def die_at(moment: str, target: str, nth: int = 1) -> None:
+    """Kill this process with no chance to clean up, `before` or `after` the nth call of a function.
+
+    `target` is a dotted path. For processes that a test starts: they drive, and die on the way.
+    """
+    owner_path, _, name = target.rpartition(".")
+    owner, calls = pkgutil.resolve_name(owner_path), [0]
+    function = getattr(owner, name)
+
+    def deadly(*arguments: object, **options: object) -> object:
+        calls[0] += 1
+        if moment == "before" and calls[0] == nth:
+            os.kill(os.getpid(), signal.SIGKILL)
+        answer = function(*arguments, **options)
+        if moment == "after" and calls[0] == nth:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return answer
+
+    setattr(owner, name, deadly)
+
+
+def drive_and_die(moment: str, target: str, nth: int = 1) -> None:
+    """Drive with real processes until the deadly call comes; the body of a process of its own."""
+    die_at(moment, target, nth)
+    cluster = real_cluster()
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        tick(cluster)
+        time.sleep(0.02)
+
+
+def environment_of_site() -> dict[str, str]:
+    """Return what another process needs to be the same site on the same database."""
+    return {
+        **os.environ,
+        "DATABASE_URL": f"sqlite:///{settings.DATABASES['default']['NAME']}",
+        "DATA_ROOT": str(settings.DATA_ROOT),
+        "CLUSTER_WORKDIR": str(settings.CLUSTER_WORKDIR),
+        "CLUSTER_DATA_ROOT": str(settings.CLUSTER_DATA_ROOT),
+        "PYTHONPATH": str(ROOT),
+    }
+
+
+def folders(name: str) -> list[Path]:
+    """Return the entries of this name in all job folders."""
+    return sorted(Path(settings.CLUSTER_WORKDIR).glob(f"*/{name}"))
+
+
+def stop_all_jobs() -> None:
+    """Leave no process behind, whatever the test did."""
+    cluster = real_cluster()
+    for pid in folders("pid"):
+        for _ in range(2):
+            cluster.scheduler.cancel(JobId(pid.parent.name))

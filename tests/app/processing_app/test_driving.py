@@ -344,6 +344,19 @@ def test_a_forgotten_job_that_left_a_result_counts(run, cluster):
     assert run.state == RunState.SUCCEEDED
 
 
+def test_runs_that_only_wait_are_planned_with_as_many_queries_as_one(
+    run, endless, researcher, clearer, imager, django_assert_max_num_queries
+):
+    for name in ("second", "third"):
+        plan = clusters.scenarios.a_plan(name)
+        other = clusters.an_imaged_sample(researcher, clearer=clearer, imager=imager, plan=plan)
+        clusters.a_planned_run(other)
+    drive_to(run, endless, A.RUNNING)
+
+    with django_assert_max_num_queries(3):
+        driving._plan(driving.TickSummary())
+
+
 # Failures and their policy.
 
 
