@@ -117,7 +117,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  #
     inlines = [MembershipInline]
     list_display = [
         "username",
-        "get_full_name",
+        "full_name",
         "email",
         "roles",
         "is_staff",
@@ -137,6 +137,10 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  #
         (None, {"fields": ["username", "email", "first_name", "last_name"]}),
         ("Password", {"fields": ["usable_password", "password1", "password2"]}),
     ]
+
+    @admin.display(description="Name", ordering="last_name")
+    def full_name(self, person: User) -> str:
+        return person.get_full_name()
 
     @admin.display(description="Roles")
     def roles(self, person: User) -> str:

@@ -7,7 +7,7 @@ function say(text) {
 
 // --- theme: system, light, dark, in turn ---
 const THEMES = { auto: "light", light: "dark", dark: "auto" };
-const THEME_WORDS = { auto: "Follows the system", light: "Light", dark: "Dark" };
+const THEME_WORDS = { auto: "system", light: "light", dark: "dark" };
 
 function labelTheme(button) {
   const theme = root.dataset.theme;
@@ -83,6 +83,15 @@ document.addEventListener("keydown", (event) => {
 
 document.querySelector("[data-focus-first]")?.focus();
 
+// What scrolls sideways must be reachable by keyboard, and only that.
+function reachScrollable() {
+  for (const box of document.querySelectorAll(".table-box, pre")) {
+    if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight) box.tabIndex = 0;
+  }
+}
+
+reachScrollable();
+
 // --- htmx: keep unfolded rows and the focus through a swap; say when the server is gone ---
 let before = null;
 
@@ -99,6 +108,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 });
 
 document.addEventListener("htmx:afterSettle", () => {
+  reachScrollable();
   if (!before) return;
   for (const id of before.open) {
     const details = document.getElementById(id);
@@ -113,9 +123,15 @@ document.addEventListener("htmx:afterSettle", () => {
 });
 
 const offline = document.getElementById("offline");
+function showOffline(event) {
+  const { status } = event.detail.xhr;
+  // Below 500 the site did answer: that a fragment is gone or refused is not its absence.
+  offline.hidden = status >= 400 && status < 500;
+}
+
 for (const name of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
-  document.addEventListener(name, () => offline.hidden = false);
+  document.addEventListener(name, showOffline);
 }
 document.addEventListener("htmx:afterOnLoad", (event) => {
-  if (event.detail.successful !== false) offline.hidden = true;
+  if (event.detail.xhr.status < 400) offline.hidden = true;
 });
