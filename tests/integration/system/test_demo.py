@@ -1,0 +1,59 @@
+"""The demo plays the whole main job with the local scheduler, and says whether it is viewable."""
+
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import override_settings
+
+from imaging_app.models import ImagingChannel
+from processing_app.models import Product, Run
+from requests_app.models import Request
+from viewers_app.models import DataLayer
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.alone]
+
+
+@override_settings(DEBUG=True, ALLOWED_HOSTS=["*"])
+def test_a_real_brain_goes_through_the_demo(real_data: Path) -> None:
+    planes = real_data / "real_brain" / "brain_planes"
+
+    call_command("play_demo", "--no-serve", raw=planes, voxel="50,40,40", orientation="coronal")
+
+    product = Product.objects.get()
+    assert product.shape_xyz == [271, 193, 270]
+    assert product.voxel_nm_xyz == [40000, 40000, 50000]
+    assert ImagingChannel.objects.get().orientation == "coronal"
+    assert Request.objects.get().state == "closed"
+
+
+@override_settings(DEBUG=True, ALLOWED_HOSTS=["*"])
+def test_playing_again_adds_nothing(real_data: Path) -> None:
+    planes = real_data / "real_brain" / "brain_planes"
+    for _ in range(2):
+        call_command("play_demo", "--no-serve", raw=planes, voxel="50,40,40")
+
+    assert (Request.objects.count(), Run.objects.count(), DataLayer.objects.count()) == (1, 1, 1)
+
+
+@override_settings(DEBUG=False)
+def test_a_production_site_refuses_the_demo() -> None:
+    with pytest.raises(CommandError, match="DEBUG=1"):
+        call_command("play_demo", "--no-serve")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"raw": Path("/nowhere")}, "needs VOXEL"),
+        ({"raw": Path("/nowhere"), "voxel": "1,1,1"}, "is not a folder"),
+        ({"raw": Path("/"), "voxel": "1,1,1"}, "no .tif file"),
+        ({"raw": Path("/"), "voxel": "a"}, "three numbers"),
+        ({"raw": Path("/"), "voxel": "1,0,0"}, "above 0"),
+        ({"cluster": "slurm-ssh"}, "is not set up here"),
+    ],
+)
+@override_settings(DEBUG=True)
+def test_wrong_options_are_answered_in_words(options: dict[str, object], words: str) -> None:
+    with pytest.raises(CommandError, match=words):
+        call_command("play_demo", "--no-serve", **options)
