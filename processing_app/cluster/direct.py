@@ -30,7 +30,7 @@ _STATES = {
 
 @dataclass(slots=True)
 class Direct:
-    """Jobs as processes. At most `slots` run at a time on the machine; the others wait in order."""
+    """Jobs as processes. At most `slots` run at a time on the machine; the others wait."""
 
     shell: Shell
     workdir: str

@@ -46,7 +46,7 @@ hold_job() {
     exec sh job.sh
 }
 
-# Only the job at the head of the queue looks for a free slot, so they start in order.
+# Only one waiting job at a time looks for a free slot; the others sleep in the kernel.
 take_slot() {
     exec 8>>"$1/queue"
     flock 8

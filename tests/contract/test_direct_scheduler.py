@@ -127,20 +127,6 @@ def test_the_slot_of_a_killed_job_is_free_again(jobs):
     reaches(jobs, second, JobState.RUNNING)
 
 
-def test_jobs_begin_in_the_order_in_which_they_came(jobs):
-    jobs.limit_slots(1)
-    first = jobs.scheduler.submit(jobs.job("one", seconds=0.5))
-    reaches(jobs, first, JobState.RUNNING)
-    names = ["two", "three", "four"]
-    ids = [jobs.scheduler.submit(jobs.job(name, seconds=0.05)) for name in names]
-
-    for job_id in ids:
-        reaches(jobs, job_id, JobState.ENDED)
-
-    begun = [(Path(jobs.workdir) / name / "direct.running").stat().st_mtime_ns for name in names]
-    assert begun == sorted(begun)
-
-
 def test_a_job_without_a_folder_is_refused(jobs):
     with pytest.raises(Rejected):
         jobs.scheduler.submit(JobRequest("none", f"{jobs.workdir}/none", "job.sh"))

@@ -133,7 +133,7 @@ def test_the_heart_stops_when_the_script_is_killed(folder):
     wait_for(folder / "started")
     job.kill()
     job.wait(10)
-    time.sleep(1.5)
+    time.sleep(2.5)
     last = Path(folder.heartbeat).read_text()
     time.sleep(1.5)
 
