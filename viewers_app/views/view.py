@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from viewers_app import neuroglancer, selectors
 from viewers_app.client_page import client_files
@@ -105,11 +105,13 @@ def client(request: HttpRequest, token: str) -> HttpResponse:
     )
 
 
+@require_safe
 def client_root(request: HttpRequest) -> HttpResponse:
     """Send whoever strips the address to where the client can start."""
     return redirect("client", token="empty")  # part of an address, no secret
 
 
+@require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
     """Say that the process is up."""
     return HttpResponse("ok\n", content_type="text/plain")

@@ -50,7 +50,7 @@ def volume_list(request: HttpRequest) -> HttpResponse:
     """Show what this person can look at, newest first."""
     pages = Paginator(selectors.samples_with_layers(to=person(request)), PER_PAGE)
     page = pages.get_page(request.GET.get("page"))
-    cards = [_card(sample, person(request)) for sample in page.object_list]
+    cards = _cards(list(page.object_list), person(request))
     return render(request, "viewers_app/volume_list.html", {"cards": cards, "page": page})
 
 
@@ -60,7 +60,7 @@ def sample_chooser(request: HttpRequest, pk: int) -> HttpResponse:
     """Show the matrix of one sample's volumes."""
     sample = get_object_or_404(visible_samples(to=person(request)), pk=pk)
     matrices = matrices_of(sample, to=person(request))
-    best = {layer.pk for layer in _card(sample, person(request)).best}
+    best = {layer.pk for card in _cards([sample], person(request)) for layer in card.best}
     context = {"sample": sample, "matrices": matrices, "best": best}
     return render(request, "viewers_app/sample_chooser.html", context)
 
@@ -138,9 +138,15 @@ def _uuids(texts: list[str]) -> list[UUID]:
         raise Http404("There is no such volume, or it is not yours to see.") from None
 
 
-def _card(sample: Sample, to: User) -> Card:
-    rows = list(selectors.visible_layers(to=to).filter(**{selectors.TO_SAMPLE: sample}))
-    return Card(sample, rows, selectors.best_layers(rows))
+def _cards(samples: list[Sample], to: User) -> list[Card]:
+    """Return a card for each sample, with the layers of all of them in one query."""
+    found: dict[int, list[DataLayer]] = {sample.pk: [] for sample in samples}
+    for layer in selectors.visible_layers(to=to).filter(**{f"{selectors.TO_SAMPLE}__in": samples}):
+        found[layer.sample.pk].append(layer)
+    return [
+        Card(sample, found[sample.pk], selectors.best_layers(found[sample.pk]))
+        for sample in samples
+    ]
 
 
 def _layer(uuid: UUID, to: User) -> DataLayer:
