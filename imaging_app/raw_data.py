@@ -3,6 +3,7 @@
 The rules themselves are in pipeline.raw, which the cluster uses as well: one truth for both.
 """
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from core_app.errors import Invalid
 from core_app.paths import DataPath
 from imaging_app.models import ImagingChannel
+from pipeline.contract import JsonDict
 from pipeline.raw.check import DeliveryReport, Expected, ExpectedChannel, inspect_folder
 
 MOST_FOLDERS = 500
@@ -25,7 +27,7 @@ class RawFolder:
 
 
 def expected_of(channels: Sequence[ImagingChannel]) -> Expected:
-    """Return what the folder shared by these channels must hold; the order gives the Filter index."""
+    """Return what the folder of these channels must hold; their order gives the Filter index."""
     return Expected(tuple(_expected_channel(i, channel) for i, channel in enumerate(channels)))
 
 
@@ -51,6 +53,13 @@ def check_folder(
     """Judge one raw folder against what its channels say; every problem at once."""
     folder.real_under(root)
     return inspect_folder(root, str(folder), expected_of(channels))
+
+
+def as_stored(report: DeliveryReport) -> JsonDict:
+    """Return the report as a row keeps it; a file name that is no text as it can be shown."""
+    text = json.dumps(report.to_json(), ensure_ascii=False)
+    stored: JsonDict = json.loads(text.encode(errors="replace"))
+    return stored
 
 
 def folders_in(root: Path, parent: DataPath) -> list[RawFolder]:

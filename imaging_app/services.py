@@ -32,7 +32,12 @@ from requests_app.states import RequestState
 
 
 def plan_round(
-    samples: Sequence[Sample], plans: Sequence[SamplePlan], *, imager: User | None, by: User, number: int = 1
+    samples: Sequence[Sample],
+    plans: Sequence[SamplePlan],
+    *,
+    imager: User | None,
+    by: User,
+    number: int = 1,
 ) -> list[ImagingRequest]:
     """Make imaging round `number` of these samples, grouped into batches. The caller holds the transaction.
 
@@ -58,13 +63,18 @@ def _make_batch(
 ) -> ImagingBatch:  # fmt: skip
     siblings = sum(pk == clearing_batch.pk for pk, _ in others)
     batch = ImagingBatch.objects.create(
-        clearing_batch=clearing_batch, imaging_request_number=round_number, number=siblings + 1, imager=imager
+        clearing_batch=clearing_batch,
+        imaging_request_number=round_number,
+        number=siblings + 1,
+        imager=imager,
     )
     born(batch, by=by)
     return batch
 
 
-def _make_request(sample: Sample, plan: SamplePlan, batch: ImagingBatch, number: int, by: User) -> ImagingRequest:
+def _make_request(
+    sample: Sample, plan: SamplePlan, batch: ImagingBatch, number: int, by: User
+) -> ImagingRequest:
     request = ImagingRequest.objects.create(sample=sample, number=number, batch=batch)
     born(request, by=by)
     for wanted in plan.resolutions:
@@ -95,9 +105,14 @@ def _make_resolution(request: ImagingRequest, wanted: ResolutionPlan) -> Imaging
 
 def start(batch: ImagingBatch, *, by: User) -> None:
     """Claim the batch and begin. Of two people who press at once, one gets it and the other is told."""
-    _require(selectors.may_image(batch, by), "Only imaging staff, or a self-imaging owner, start imaging.")
+    _require(
+        selectors.may_image(batch, by),
+        "Only imaging staff, or a self-imaging owner, start imaging.",
+    )
     if not selectors.is_cleared(batch):
-        raise NotReady("These samples are still being cleared; imaging can start when clearing is complete.")
+        raise NotReady(
+            "These samples are still being cleared; imaging can start when clearing is complete."
+        )
     if batch.state == ImagingState.IN_PROGRESS:
         if batch.imager_id == by.pk:
             return  # pressed twice
@@ -126,12 +141,17 @@ class Acquisition:
     zoom: float = 1.0
 
 
-def set_channels(imaging_request: ImagingRequest, settings_of: Mapping[int, Acquisition], *, by: User) -> None:
+def set_channels(
+    imaging_request: ImagingRequest, settings_of: Mapping[int, Acquisition], *, by: User
+) -> None:
     """Store how the channels of one sample were acquired: {channel id: acquisition}. All or none.
 
     A changed channel loses the verdict of an earlier check of its folder.
     """
-    _require(selectors.can_edit(imaging_request, by), "Only who images this sample enters its parameters.")
+    _require(
+        selectors.can_edit(imaging_request, by),
+        "Only who images this sample enters its parameters.",
+    )
     channels = list(selectors.channels_of(imaging_request))
     problems = {
         f"channel-{c.pk}": found
@@ -142,13 +162,19 @@ def set_channels(imaging_request: ImagingRequest, settings_of: Mapping[int, Acqu
     if problems:
         first = next(iter(problems.values()))[0]
         raise Invalid(first, fields=problems)
-    if all(_is_set_so(channel, settings_of[channel.pk]) for channel in channels if channel.pk in settings_of):
+    if all(
+        _is_set_so(channel, settings_of[channel.pk])
+        for channel in channels
+        if channel.pk in settings_of
+    ):
         return
     with transaction.atomic():
         _hold(imaging_request)
         for channel in channels:
             if channel.pk in settings_of:
-                ImagingChannel.objects.filter(pk=channel.pk).update(**asdict(settings_of[channel.pk]))
+                ImagingChannel.objects.filter(pk=channel.pk).update(
+                    **asdict(settings_of[channel.pk])
+                )
         _number_filters(imaging_request)
         RawDelivery.objects.filter(resolution__imaging_request=imaging_request).delete()
         changed(*channels)
@@ -186,7 +212,9 @@ def _shared_folder_problems(
     problems: dict[str, list[str]] = {}
     for channel in (c for c in channels if c.pk in settings_of):
         given = settings_of[channel.pk]
-        first = first_in.setdefault((channel.resolution_id, channel.ventral_up, given.raw_subfolder), channel)
+        first = first_in.setdefault(
+            (channel.resolution_id, channel.ventral_up, given.raw_subfolder), channel
+        )
         if settings_of[first.pk] != given:
             problems[f"channel-{channel.pk}"] = [
                 f"Channel {channel.wavelength.name} shares the folder {given.raw_subfolder} with channel "
@@ -207,7 +235,9 @@ def check_delivery(imaging_request: ImagingRequest, *, by: User) -> list[RawDeli
 
     Nothing on disk changes. The disk is read outside any transaction.
     """
-    _require(selectors.can_edit(imaging_request, by), "Only who images this sample checks its delivery.")
+    _require(
+        selectors.can_edit(imaging_request, by), "Only who images this sample checks its delivery."
+    )
     groups = selectors.channels_by_folder(imaging_request)
     if not groups:
         raise NotReady("Enter the parameters and the raw folder of each channel first.")
@@ -218,11 +248,18 @@ def check_delivery(imaging_request: ImagingRequest, *, by: User) -> list[RawDeli
             raise StaleState("The parameters were changed during the check; check again.")
         deliveries = [_store(key, report, by) for key, report in reports.items()]
         problems = sum(len(d.problems) for d in deliveries)
-        record(imaging_request, "delivery checked", by=by, note=f"{problems} problems" if problems else "right")
+        record(
+            imaging_request,
+            "delivery checked",
+            by=by,
+            note=f"{problems} problems" if problems else "right",
+        )
     return deliveries
 
 
-def _expectations(groups: Mapping[selectors.FolderKey, Sequence[ImagingChannel]]) -> dict[selectors.FolderKey, object]:
+def _expectations(
+    groups: Mapping[selectors.FolderKey, Sequence[ImagingChannel]],
+) -> dict[selectors.FolderKey, object]:
     return {key: raw_data.expected_of(channels) for key, channels in groups.items()}
 
 
@@ -231,7 +268,7 @@ def _look(channels: Sequence[ImagingChannel]) -> DeliveryReport:
 
 
 def _store(key: tuple[int, bool, str], report: DeliveryReport, by: User) -> RawDelivery:
-    as_json = report.to_json()
+    as_json = raw_data.as_stored(report)
     delivery, _ = RawDelivery.objects.update_or_create(
         resolution_id=key[0],
         ventral_up=key[1],
@@ -250,10 +287,14 @@ def _store(key: tuple[int, bool, str], report: DeliveryReport, by: User) -> RawD
 def finish(imaging_request: ImagingRequest, *, by: User) -> None:
     """Mark one sample as imaged. The caller holds the transaction and has just checked the delivery."""
     _require(selectors.can_edit(imaging_request, by), "Only who images this sample completes it.")
-    unchecked = [c for c in selectors.channels_of(imaging_request) if not selectors.has_right_delivery(c)]
+    unchecked = [
+        c for c in selectors.channels_of(imaging_request) if not selectors.has_right_delivery(c)
+    ]
     if unchecked:
         names = ", ".join(c.wavelength.name for c in unchecked)
-        raise NotReady(f"The raw data of channel {names} is not there yet, or not right. Press Check, and mend what it lists.")
+        raise NotReady(
+            f"The raw data of channel {names} is not there yet, or not right. Press Check, and mend what it lists."
+        )
     today = timezone.localdate()
     advance(imaging_request, ImagingState.COMPLETE, by=by)
     ImagingRequest.objects.filter(pk=imaging_request.pk).update(performed_on=today)
@@ -268,7 +309,10 @@ def finish_batch(batch: ImagingBatch, *, by: User | None, on: date) -> None:
     unfinished = [ImagingState.WAITING, ImagingState.IN_PROGRESS]
     # Of two people who finish the last two samples at once, the second has to see the first.
     batch.refresh_from_db(fields=["state"], from_queryset=ImagingBatch.objects.select_for_update())
-    if batch.state not in unfinished or batch.imaging_requests.filter(state__in=unfinished).exists():
+    if (
+        batch.state not in unfinished
+        or batch.imaging_requests.filter(state__in=unfinished).exists()
+    ):
         return
     if batch.state == ImagingState.WAITING:
         advance(batch, ImagingState.SKIPPED, by=by)
@@ -279,7 +323,9 @@ def finish_batch(batch: ImagingBatch, *, by: User | None, on: date) -> None:
 
 def skip(imaging_request: ImagingRequest, *, by: User, reason: str) -> None:
     """Finish a sample without images (it broke, say). The caller holds the transaction."""
-    _require(selectors.may_image(imaging_request.batch, by), "Only who images this sample skips it.")
+    _require(
+        selectors.may_image(imaging_request.batch, by), "Only who images this sample skips it."
+    )
     _require_reason(reason, "Say why the sample is not imaged; its owner will read it.")
     advance(imaging_request, ImagingState.SKIPPED, by=by, note=reason.strip())
     finish_batch(imaging_request.batch, by=by, on=timezone.localdate())
@@ -312,7 +358,9 @@ def _hold(imaging_request: ImagingRequest) -> None:
     """Take the row for this transaction: imaging must still be open when the entry lands."""
     rows = ImagingRequest.objects.select_for_update().filter(pk=imaging_request.pk)
     if not rows.filter(state=ImagingState.IN_PROGRESS).exists():
-        raise StaleState("This sample was finished meanwhile; your entry was not saved. Reload the page.")
+        raise StaleState(
+            "This sample was finished meanwhile; your entry was not saved. Reload the page."
+        )
 
 
 def _require(allowed: bool, otherwise: str) -> None:  # noqa: FBT001  # the sentence reads as one
