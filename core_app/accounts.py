@@ -1,4 +1,8 @@
-"""Sign-in policy on top of django-allauth: who may sign up, usernames, one person per address."""
+"""Sign-in policy on top of django-allauth: who may sign up, which usernames, no demo password.
+
+One person per verified address is kept by allauth itself (`EmailAddress.can_set_verified`), since
+MariaDB does not hold its conditional constraint.
+"""
 
 from typing import Any
 
@@ -24,13 +28,6 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         USERNAME(name)
         return name
 
-    def clean_email(self, email: str) -> str:
-        """Refuse an address that another person has verified; MariaDB cannot hold that constraint."""
-        address = str(super().clean_email(email))
-        if EmailAddress.objects.filter(email__iexact=address, verified=True).exists():
-            raise ValidationError("Another account uses this address. Sign in there, or reset its password.")
-        return address
-
 
 class NoDemoPassword:
     """Refuse the password of the demo accounts wherever this is not a demo."""
@@ -43,10 +40,10 @@ class NoDemoPassword:
         return "Your password can't be the one of the demo accounts."
 
 
-def verified_address(user: User, **defaults: Any) -> None:
+def verified_address(user: User) -> None:
     """Mark the user's own address as verified and primary (seeded and imported people)."""
     EmailAddress.objects.update_or_create(
-        user=user, email=user.email, defaults={"verified": True, "primary": True, **defaults}
+        user=user, email=user.email, defaults={"verified": True, "primary": True}
     )
 
 
@@ -56,6 +53,3 @@ class RefuseDemoPassword:
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
         if credentials.get("password") == DEMO_PASSWORD and not settings.DEBUG:
             raise PermissionDenied
-
-    def get_user(self, user_id: int) -> None:
-        return None

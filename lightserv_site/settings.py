@@ -9,6 +9,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from lightserv_site import env
+from lightserv_site.console import LOOK
 from lightserv_site.logs import logging_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -231,7 +232,9 @@ def _mail(url: str) -> tuple[str, dict[str, object]]:
     if parts.scheme == "console":
         return "django.core.mail.backends.console.EmailBackend", {}
     if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
-        raise ImproperlyConfigured(f"EMAIL_URL={url!r} must begin with smtp://, smtps:// or console://.")
+        raise ImproperlyConfigured(
+            f"EMAIL_URL={url!r} must begin with smtp://, smtps:// or console://."
+        )
     values: dict[str, object] = {
         "EMAIL_HOST": parts.hostname,
         "EMAIL_PORT": parts.port or (465 if parts.scheme == "smtps" else 25),
@@ -263,6 +266,7 @@ Q_CLUSTER = {
 }
 
 UNFOLD = {
+    **LOOK,
     "SITE_TITLE": "lightserv",
     "SITE_HEADER": "lightserv",
     "SITE_SUBHEADER": "Staff console",
