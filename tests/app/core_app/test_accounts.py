@@ -127,14 +127,18 @@ def test_an_unknown_address_is_answered_alike(client: Client, researcher: User) 
     assert known.headers["Location"] == unknown.headers["Location"]
 
 
-def test_nobody_adds_the_confirmed_address_of_another(
+def test_nobody_confirms_the_confirmed_address_of_another(
     client: Client, researcher: User, labmate: User
 ) -> None:
     enter(client, labmate)
-
+    # The page takes it without a word: it must not tell who has which address.
     client.post("/accounts/email/", {"email": researcher.email, "action_add": ""})
 
-    assert not EmailAddress.objects.filter(user=labmate, email=researcher.email).exists()
+    claimed = EmailAddress.objects.get(user=labmate, email=researcher.email)
+
+    assert not claimed.set_verified()
+    verified = EmailAddress.objects.filter(email=researcher.email, verified=True)
+    assert [address.user for address in verified] == [researcher]
 
 
 def test_a_manager_gives_a_role(client: Client, manager: User, researcher: User) -> None:
