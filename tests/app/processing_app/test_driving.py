@@ -160,6 +160,25 @@ def test_a_second_claim_loses(run, cluster):
     assert claims.claim(pk) is None
 
 
+def test_of_two_who_saw_it_free_only_one_gets_it(run, cluster):
+    tick(cluster)
+    clusters.make_due()
+    pk = only_attempt(run).pk
+    rivals = []
+
+    def rival_is_faster(execute, sql, params, many, context):
+        if sql.startswith("UPDATE") and not rivals:
+            rivals.append(None)
+            rivals[0] = claims.claim(pk)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(rival_is_faster):
+        mine = claims.claim(pk)
+
+    assert rivals[0] is not None
+    assert mine is None
+
+
 def test_an_attempt_claimed_by_another_meanwhile_is_not_released(run, cluster):
     tick(cluster)
     clusters.make_due()
