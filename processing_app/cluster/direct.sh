@@ -5,6 +5,7 @@
 # of ours staying alive. Each job waits by itself until one of SLOTS files can be locked; the kernel
 # lets go of a lock when the last process of the job is gone.
 
+umask 007
 pid='' start='' boot=''
 
 # The start time of a process, empty if there is none or it is dead and only not yet buried.

@@ -51,8 +51,12 @@ class LocalShell:
             raise _translated(problem) from problem
 
     def make_folder(self, path: str) -> None:
+        target = Path(path)
         try:
-            Path(path).mkdir(parents=True, exist_ok=True)
+            missing = [folder for folder in (target, *target.parents) if not folder.exists()]
+            target.mkdir(parents=True, exist_ok=True)
+            for folder in missing:
+                folder.chmod(0o2770)  # for the group of the data, never for everybody
         except FileExistsError as problem:
             raise Rejected("not a folder", path) from problem
         except OSError as problem:

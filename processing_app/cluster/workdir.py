@@ -9,9 +9,9 @@ LOG_TAIL_BYTES: Final = 8_000
 _SCRIPT = """\
 #!/bin/sh
 # Written by lightserv. Runs one step once, however often it is submitted.
+umask 007
 cd {folder} || exit 1
 mkdir attempt.lock 2>/dev/null || exit 0
-umask 007
 
 # A reader finds the old content or the new, never half of it.
 leave() {{ printf '%s\\n' "$2" >".$1.new" && mv ".$1.new" "$1"; }}

@@ -132,6 +132,15 @@ def test_a_job_without_a_folder_is_refused(jobs):
         jobs.scheduler.submit(JobRequest("none", f"{jobs.workdir}/none", "job.sh"))
 
 
+def test_what_a_job_leaves_is_not_for_everybody(jobs):
+    job = jobs.job("one")
+    reaches(jobs, jobs.scheduler.submit(job), JobState.ENDED)
+
+    left = [Path(job.folder), *Path(job.folder).iterdir()]
+
+    assert [path.name for path in left if path.stat().st_mode & 0o007] == []
+
+
 def test_jobs_know_nothing_of_the_site_s_secrets(jobs, monkeypatch):
     monkeypatch.setenv("SECRET_KEY", "do-not-tell")
     job = jobs.job("one")
