@@ -13,16 +13,24 @@ from core_app.models import User
 from core_app.roles import Role
 from core_app.transitions import advance, advance_many, born, record
 from requests_app import selectors
-from requests_app.models import ClearingBatch, ClearingProtocol, ClearingStepLog, ProtocolStep, Request, Sample
+from requests_app.models import (
+    ClearingBatch,
+    ClearingProtocol,
+    ClearingStepLog,
+    ProtocolStep,
+    Request,
+    Sample,
+)
 from requests_app.plans import SamplePlan
 from requests_app.states import ClearingState, RequestState
-
 
 MOST_LOT = 64
 MOST_LINK = 500
 
 
-def group_samples(request: Request, samples: Sequence[Sample], plans: Sequence[SamplePlan], *, by: User) -> list[ClearingBatch]:
+def group_samples(
+    request: Request, samples: Sequence[Sample], plans: Sequence[SamplePlan], *, by: User
+) -> list[ClearingBatch]:
     """Make one batch per chemistry (protocol, antibodies), numbered in the order of the samples.
 
     The caller holds the transaction. Samples keep their own dates; the batch shows the earliest hand-off.
@@ -33,7 +41,9 @@ def group_samples(request: Request, samples: Sequence[Sample], plans: Sequence[S
     protocols = {p.name: p for p in reversed(selectors.offered_protocols())}
     batches = []
     for number, (chemistry, members) in enumerate(groups.items(), start=1):
-        batch = _make_batch(request, number, protocols[chemistry[0]], chemistry, [plans[i] for i in members])
+        batch = _make_batch(
+            request, number, protocols[chemistry[0]], chemistry, [plans[i] for i in members]
+        )
         born(batch, by=by)
         Sample.objects.filter(pk__in=[samples[i].pk for i in members]).update(clearing_batch=batch)
         for i in members:
@@ -44,10 +54,18 @@ def group_samples(request: Request, samples: Sequence[Sample], plans: Sequence[S
 
 
 def _make_batch(
-    request: Request, number: int, protocol: ClearingProtocol, chemistry: tuple[str, str, str], plans: Sequence[SamplePlan]
+    request: Request,
+    number: int,
+    protocol: ClearingProtocol,
+    chemistry: tuple[str, str, str],
+    plans: Sequence[SamplePlan],
 ) -> ClearingBatch:
     dates = [plan.expected_handoff_date for plan in plans if plan.expected_handoff_date]
-    notes = [f"{plan.notes_for_clearer.strip()} ({plan.name})" for plan in plans if plan.notes_for_clearer.strip()]
+    notes = [
+        f"{plan.notes_for_clearer.strip()} ({plan.name})"
+        for plan in plans
+        if plan.notes_for_clearer.strip()
+    ]
     return ClearingBatch.objects.create(
         request=request,
         number=number,
@@ -62,7 +80,10 @@ def _make_batch(
 
 def start(batch: ClearingBatch, *, by: User) -> None:
     """Claim the batch and begin. Of two people who press at once, one gets it and the other is told."""
-    _require(selectors.may_clear(batch, by), "Only clearing staff, or a self-clearing owner, start clearing.")
+    _require(
+        selectors.may_clear(batch, by),
+        "Only clearing staff, or a self-clearing owner, start clearing.",
+    )
     _require_open(batch.request)
     if batch.state == ClearingState.IN_PROGRESS:
         if batch.clearer_id == by.pk:
@@ -95,7 +116,9 @@ def assign(batch: ClearingBatch, *, clearer: User, by: User) -> None:
     if not roles.can(clearer, roles.Action.CLEAR, batch.request):
         raise Invalid(f"{clearer} is not clearing staff; choose somebody who is.")
     if batch.state not in {ClearingState.WAITING, ClearingState.IN_PROGRESS}:
-        raise NotReady(f"The batch is {batch.get_state_display().lower()}; there is nothing to assign.")
+        raise NotReady(
+            f"The batch is {batch.get_state_display().lower()}; there is nothing to assign."
+        )
     if batch.clearer_id == clearer.pk:
         return
     with transaction.atomic():
@@ -105,13 +128,23 @@ def assign(batch: ClearingBatch, *, clearer: User, by: User) -> None:
 
 
 def record_step(
-    batch: ClearingBatch, slug: str, *, performed_at: datetime, by: User, note: str = "", lot: str = "", replaces: int = 0
+    batch: ClearingBatch,
+    slug: str,
+    *,
+    performed_at: datetime,
+    by: User,
+    note: str = "",
+    lot: str = "",
+    replaces: int = 0,
 ) -> ClearingStepLog:
     """Log one step at once. `replaces` is the revision that the person saw: 0 for none.
 
     Pressing twice is harmless; if a colleague logged the step meanwhile, StaleState says who and when.
     """
-    _require(selectors.can_log(batch, by), "Only who works on this batch logs its steps; start or re-open it first.")
+    _require(
+        selectors.can_log(batch, by),
+        "Only who works on this batch logs its steps; start or re-open it first.",
+    )
     step = batch.protocol.steps.filter(slug=slug).first()
     if step is None:
         raise Invalid(f"{batch.protocol} has no step {slug}; reload the page.")
@@ -120,12 +153,17 @@ def record_step(
         _hold(batch)
         existing = batch.log.filter(step=step).select_related("by").first()
         if existing is None:
-            log = batch.log.create(step=step, performed_at=performed_at, by=by, note=note.strip(), lot=lot.strip())
+            log = batch.log.create(
+                step=step, performed_at=performed_at, by=by, note=note.strip(), lot=lot.strip()
+            )
             verb = "step logged"
         elif _says_the_same(existing, performed_at, note.strip(), lot.strip()):
             return existing
         else:
-            log, verb = _correct(existing, performed_at, by, note.strip(), lot.strip(), replaces), "step corrected"
+            log, verb = (
+                _correct(existing, performed_at, by, note.strip(), lot.strip(), replaces),
+                "step corrected",
+            )
         changed(log)
         record(batch, verb, by=by, note=_said(step, log))
     return log
@@ -143,7 +181,9 @@ def take_back_step(batch: ClearingBatch, slug: str, *, by: User, replaces: int) 
         if log is None:
             return
         if log.revision != replaces:
-            raise StaleState(f"{log.by} corrected this step meanwhile; nothing was taken back. Look at their entry first.")
+            raise StaleState(
+                f"{log.by} corrected this step meanwhile; nothing was taken back. Look at their entry first."
+            )
         said = _said(log.step, log)
         log.delete()
         record(batch, "step taken back", by=by, note=said)
@@ -151,36 +191,58 @@ def take_back_step(batch: ClearingBatch, slug: str, *, by: User, replaces: int) 
 
 def _hold(batch: ClearingBatch) -> None:
     """Take the batch's row for this transaction: it must still be in progress when the entry lands."""
-    held = ClearingBatch.objects.select_for_update().filter(pk=batch.pk, state=ClearingState.IN_PROGRESS)
+    held = ClearingBatch.objects.select_for_update().filter(
+        pk=batch.pk, state=ClearingState.IN_PROGRESS
+    )
     if not held.exists():
-        raise StaleState("The batch was completed or put back meanwhile; your entry was not saved. Reload the page.")
+        raise StaleState(
+            "The batch was completed or put back meanwhile; your entry was not saved. Reload the page."
+        )
 
 
 def _says_the_same(log: ClearingStepLog, performed_at: datetime, note: str, lot: str) -> bool:
     """Return True for an entry that arrives twice, or that two people made in the same minute."""
-    return (log.note, log.lot) == (note, lot) and abs((log.performed_at - performed_at).total_seconds()) < 60
+    return (log.note, log.lot) == (note, lot) and abs(
+        (log.performed_at - performed_at).total_seconds()
+    ) < 60
 
 
 def _correct(
     log: ClearingStepLog, performed_at: datetime, by: User, note: str, lot: str, replaces: int
 ) -> ClearingStepLog:
     changed_rows = ClearingStepLog.objects.filter(pk=log.pk, revision=replaces).update(
-        performed_at=performed_at, by=by, note=note, lot=lot, revision=replaces + 1, recorded_at=timezone.now()
+        performed_at=performed_at,
+        by=by,
+        note=note,
+        lot=lot,
+        revision=replaces + 1,
+        recorded_at=timezone.now(),
     )
     if changed_rows != 1:
         when = timezone.localtime(log.recorded_at).strftime("%H:%M")
-        raise StaleState(f"{log.by} logged this step at {when} already; your entry was not saved. Reload to see theirs.")
+        raise StaleState(
+            f"{log.by} logged this step at {when} already; your entry was not saved. Look at theirs first."
+        )
     log.refresh_from_db()
     return log
 
 
 def _check_entry(step: ProtocolStep, performed_at: datetime, note: str, lot: str) -> None:
     if performed_at > timezone.now() + timedelta(minutes=5):
-        raise Invalid("This time lies in the future; log a step when it is done.", fields={"performed_at": ["Not in the future."]})
+        raise Invalid(
+            "This time lies in the future; log a step when it is done.",
+            fields={"performed_at": ["Not in the future."]},
+        )
     if len(note.strip()) > step.note_max:
-        raise Invalid(f"The note has {len(note.strip())} characters; at most {step.note_max} fit.", fields={"note": [f"At most {step.note_max} characters."]})
+        raise Invalid(
+            f"The note has {len(note.strip())} characters; at most {step.note_max} fit.",
+            fields={"note": [f"At most {step.note_max} characters."]},
+        )
     if len(lot.strip()) > MOST_LOT:
-        raise Invalid(f"The lot has {len(lot.strip())} characters; at most {MOST_LOT} fit.", fields={"lot": [f"At most {MOST_LOT} characters."]})
+        raise Invalid(
+            f"The lot has {len(lot.strip())} characters; at most {MOST_LOT} fit.",
+            fields={"lot": [f"At most {MOST_LOT} characters."]},
+        )
 
 
 def _said(step: ProtocolStep, log: ClearingStepLog) -> str:
@@ -192,12 +254,20 @@ def complete(batch: ClearingBatch, *, by: User, link: str = "", skip_missing: bo
     """Finish the batch. Unlogged steps are named; `skip_missing` says they were left out on purpose."""
     _require(selectors.can_log(batch, by), "Only who works on this batch completes it.")
     if batch.protocol.needs_link and not (link or batch.link).startswith(("http://", "https://")):
-        raise Invalid("Give the address of the spreadsheet with the steps.", fields={"link": ["Begin with https://"]})
+        raise Invalid(
+            "Give the address of the spreadsheet with the steps.",
+            fields={"link": ["Begin with https://"]},
+        )
     if len(link) > MOST_LINK:
-        raise Invalid(f"The address has {len(link)} characters; at most {MOST_LINK} fit.", fields={"link": ["Shorten it."]})
+        raise Invalid(
+            f"The address has {len(link)} characters; at most {MOST_LINK} fit.",
+            fields={"link": ["Shorten it."]},
+        )
     missing = selectors.missing_steps(batch)
     if missing and not skip_missing:
-        raise NotReady(f"{len(missing)} of {batch.protocol.steps.count()} steps are not logged, the first is “{missing[0].label}”. Log them, or complete with “left out on purpose”.")
+        raise NotReady(
+            f"{len(missing)} of {batch.protocol.steps.count()} steps are not logged, the first is “{missing[0].label}”. Log them, or complete with “left out on purpose”."
+        )
     note = f"left out: {', '.join(step.slug for step in missing)}" if missing else ""
     with transaction.atomic():
         if link:
@@ -219,7 +289,9 @@ def reopen(batch: ClearingBatch, *, by: User, reason: str) -> None:
 def cancel_open(request: Request, *, by: User, note: str) -> None:
     """Cancel the batches that are not finished. The caller holds the transaction."""
     open_states = [ClearingState.WAITING, ClearingState.IN_PROGRESS]
-    batches = ClearingBatch.objects.filter(request=request, state__in=open_states).select_related("request")
+    batches = ClearingBatch.objects.filter(request=request, state__in=open_states).select_related(
+        "request"
+    )
     advance_many(batches, ClearingState.CANCELLED, by=by, note=note)
 
 

@@ -24,7 +24,7 @@ function keep(form, values, address) {
 
 function line(entry) {
   const item = document.createElement("li");
-  const time = new Date(entry.tapped).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  const time = new Date(entry.tapped).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   item.textContent = `${entry.label}, tapped at ${time}`;
   if (entry.refused) {
     const link = document.createElement("a");
@@ -117,6 +117,7 @@ for (const name of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
 
 // --- typed text survives the swap of the steps ---
 let typed = [];
+let focused = "";
 
 function isTouched(form) {
   return [...form.elements].some((e) => e.type !== "hidden" && "defaultValue" in e && e.value !== e.defaultValue);
@@ -142,6 +143,7 @@ function putBack({ id, slug, values }) {
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (event.detail.target.id !== "bench-steps") return;
+  focused = event.detail.requestConfig?.verb === "get" ? document.activeElement.id : "";
   const sent = event.detail.requestConfig?.elt?.closest("form");
   const forms = [...event.detail.target.querySelectorAll("form[data-entry]")];
   typed = forms.filter((form) => form !== sent && isTouched(form)).map(remember);
@@ -151,6 +153,9 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target.id !== "bench-steps") return;
   typed.forEach(putBack);
   typed = [];
+  // htmx cannot give the focus back to what lay in a fold that is closed again.
+  const place = focused && document.getElementById(focused);
+  if (place && place !== document.activeElement) place.focus({ preventScroll: true });
   if (event.detail.requestConfig?.verb === "post") settle();
 });
 
