@@ -11,9 +11,10 @@ WORK = ("view", "change")
 KEEP = ("view", "add", "change")
 
 _EVERYTHING_READABLE = {
-    "requests_app": ["request", "sample", "clearingbatch", "clearingsteplog", "clearingprotocol", "species"],
-    "imaging_app": ["imagingrequest", "imagingbatch", "imagingresolution", "imagingchannel", "rawdelivery",
-                    "microscope", "objective", "wavelength"],
+    "requests_app": ["request", "sample", "clearingbatch", "clearingsteplog", "clearingprotocol",
+                     "species"],
+    "imaging_app": ["imagingrequest", "imagingbatch", "imagingresolution", "imagingchannel",
+                    "rawdelivery", "microscope", "objective", "wavelength"],
     "processing_app": ["processingrequest", "run", "step", "attempt", "product", "atlas"],
     "viewers_app": ["datalayer"],
     "core_app": ["event", "lab"],
@@ -33,7 +34,11 @@ _OF_ROLE: dict[Role, dict[str, tuple[str, ...]]] = {
         "imaging_app.objective": KEEP,
         "imaging_app.wavelength": KEEP,
     },
-    Role.PROCESSOR: {"processing_app.run": WORK, "processing_app.processingrequest": WORK, "processing_app.atlas": KEEP},
+    Role.PROCESSOR: {
+        "processing_app.run": WORK,
+        "processing_app.processingrequest": WORK,
+        "processing_app.atlas": KEEP,
+    },
     Role.MANAGER: {
         "requests_app.request": WORK,
         "requests_app.clearingbatch": WORK,

@@ -10,16 +10,21 @@ LONGEST = 1024
 
 @dataclass(frozen=True, slots=True)
 class DataPath:
-    """A relative POSIX path without `..`. The same value names a file on the web host and the cluster.
+    """A relative POSIX path without `..`. It names the same file on the web host and the cluster.
 
-    Raises Invalid for anything that could leave the root: absolute, `..`, NUL, backslash, empty part.
+    Raises Invalid for anything that could leave the root: absolute, `..`, NUL, backslash, empty
+    part.
     """
 
     text: str
 
     def __post_init__(self) -> None:
         parts = self.text.split("/")
-        if not self.text or len(self.text) > LONGEST or any(part in {"", ".", ".."} for part in parts):
+        if (
+            not self.text
+            or len(self.text) > LONGEST
+            or any(part in {"", ".", ".."} for part in parts)
+        ):
             raise Invalid(f"{self.text!r} is not a path below the data root.")
         if any(ord(char) < 32 or char == "\\" for char in self.text):
             raise Invalid(f"{self.text!r} has a character that no path here may have.")

@@ -14,8 +14,10 @@ FOLDER_MODE = 0o2770
 
 
 def make_folder(path: DataPath) -> Path:
-    """Make the folder and its parents below DATA_ROOT. Safe to repeat; raises Rejected with the remedy,
-    and Invalid where a link on the way leads out of the root."""
+    """Make the folder and its parents below DATA_ROOT. Safe to repeat.
+
+    Raises Rejected with the remedy, and Invalid where a link on the way leads out of the root.
+    """
     path.real_under(settings.DATA_ROOT)
     folder: Path = settings.DATA_ROOT
     try:
@@ -23,7 +25,10 @@ def make_folder(path: DataPath) -> Path:
             folder = folder / part
             _make(folder)
     except OSError as problem:
-        raise Rejected(f"The folder {path} cannot be made", f"{problem.strerror}: check DATA_ROOT and its rights") from problem
+        raise Rejected(
+            f"The folder {path} cannot be made",
+            f"{problem.strerror}: check DATA_ROOT and its rights",
+        ) from problem
     return folder
 
 

@@ -1,4 +1,4 @@
-"""The port to the mirror database: three verbs, so that the drain can be tested without DataJoint."""
+"""The port to the mirror database: three verbs, so that tests of the drain need no DataJoint."""
 
 from collections.abc import Iterable, Mapping
 from typing import Protocol

@@ -7,7 +7,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A container that should run: its session, its kind in the catalogue, and the kind's own values.
+    """A container that should run: its session, its kind in the catalogue, the kind's own values.
 
     Images, mounts, ports, limits and networks come from the catalogue, never from a caller.
     """

@@ -61,7 +61,9 @@ def origin(name: str, *, default: str) -> str:
     value = text(name, default=default).rstrip("/")
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path:
-        raise ImproperlyConfigured(f"{name}={value!r} must look like https://host or http://host:port.")
+        raise ImproperlyConfigured(
+            f"{name}={value!r} must look like https://host or http://host:port."
+        )
     return value
 
 

@@ -29,7 +29,7 @@ class RouteByHost:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if is_viewer_origin(request):
-            request.urlconf = settings.VIEWER_URLCONF  # type: ignore[attr-defined]  # Django's own hook
+            request.urlconf = settings.VIEWER_URLCONF
         return self.get_response(request)
 
 

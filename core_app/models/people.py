@@ -8,12 +8,13 @@ from django.db import models
 
 USERNAME = RegexValidator(
     r"\A[a-z0-9][a-z0-9._-]{0,19}\Z",
-    "Use 1 to 20 characters: small letters, digits, dot, underscore, hyphen; begin with a letter or digit.",
+    "Use 1 to 20 characters: small letters, digits, dot, underscore, hyphen; "
+    "begin with a letter or digit.",
 )
 
 
 class User(AbstractUser):
-    """A person. The username is part of folders, addresses and mirror keys, so it is short and plain."""
+    """A person. The username is in folders, addresses and mirror keys, so it is short and plain."""
 
     username = models.CharField(max_length=20, unique=True, validators=[USERNAME])
     username_frozen_at = models.DateTimeField(null=True, blank=True, editable=False)
