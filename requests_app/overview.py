@@ -1,4 +1,4 @@
-"""Where is my brain? Reads that span the apps: the stage strip of samples, counts, what needs whom."""
+"""Where is my brain? Reads that span the apps: stage strips of samples, counts, who is needed."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ STAGES = ("Received", "Clearing", "Imaging", "Processing", "Viewable")
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One place of the strip. `state` is a token of the design: waiting, progress, done, failed, …"""
+    """One place of the strip. `state` is a design token: waiting, progress, done, failed, …"""
 
     stage: str
     state: str
@@ -47,12 +47,24 @@ class Facts:
 def facts_of(samples: Sequence[Sample]) -> Facts:
     """Read imaging, runs and layers of these samples; the newest round of each counts."""
     ids = [sample.pk for sample in samples]
-    rounds = ImagingRequest.objects.filter(sample__in=ids).select_related("batch__imager").order_by("number")
+    rounds = (
+        ImagingRequest.objects.filter(sample__in=ids)
+        .select_related("batch__imager")
+        .order_by("number")
+    )
     imaging = {row.sample_id: row for row in rounds}
-    newest = Run.objects.filter(imaging_request__sample__in=ids).values("imaging_request").annotate(run=Max("id"))
-    runs = Run.objects.filter(pk__in=[row["run"] for row in newest]).select_related("imaging_request")
+    newest = (
+        Run.objects.filter(imaging_request__sample__in=ids)
+        .values("imaging_request")
+        .annotate(run=Max("id"))
+    )
+    runs = Run.objects.filter(pk__in=[row["run"] for row in newest]).select_related(
+        "imaging_request"
+    )
     path = "product__channel__resolution__imaging_request__sample"
-    layers = DataLayer.objects.filter(**{f"{path}__in": ids}).values_list(path).annotate(Count("id"))
+    layers = (
+        DataLayer.objects.filter(**{f"{path}__in": ids}).values_list(path).annotate(Count("id"))
+    )
     return Facts(imaging, {run.imaging_request.sample_id: run for run in runs}, dict(layers))
 
 
@@ -101,7 +113,9 @@ def _clearing(batch: ClearingBatch | None) -> Stage:
     if batch is None:
         return Stage("Clearing", "waiting", "waiting")
     who = str(batch.clearer or "")
-    return Stage("Clearing", _TOKENS[batch.state], batch.state, batch.state_since, who, str(batch.protocol))
+    return Stage(
+        "Clearing", _TOKENS[batch.state], batch.state, batch.state_since, who, str(batch.protocol)
+    )
 
 
 def _imaging(request: ImagingRequest | None) -> Stage:
@@ -114,7 +128,9 @@ def _imaging(request: ImagingRequest | None) -> Stage:
 
 def _processing(run: Run | None, imaging: ImagingRequest | None) -> Stage:
     if run is not None:
-        return Stage("Processing", _TOKENS[run.state], run.state, run.state_since, detail=f"run {run.pk}")
+        return Stage(
+            "Processing", _TOKENS[run.state], run.state, run.state_since, detail=f"run {run.pk}"
+        )
     if imaging and imaging.state in {ImagingState.SKIPPED, ImagingState.CANCELLED}:
         return Stage("Processing", "skipped", "nothing to do")
     return Stage("Processing", "waiting", "waiting", detail="waits for imaging")
@@ -195,8 +211,12 @@ def next_action_of(request: Request, strip: Sequence[Stage]) -> str:
         return request.get_state_display()
     waiting = {
         "Received": "Hand the samples in",
-        "Clearing": "Clearing staff start clearing" if not request.self_clearing else "You clear the samples",
-        "Imaging": "Imaging staff take the images" if not request.self_imaging else "You image the samples",
+        "Clearing": "Clearing staff start clearing"
+        if not request.self_clearing
+        else "You clear the samples",
+        "Imaging": "Imaging staff take the images"
+        if not request.self_imaging
+        else "You image the samples",
         "Processing": "The cluster makes the volumes",
         "Viewable": "The volumes are being published",
     }
@@ -224,13 +244,31 @@ def needs_of(user: User) -> list[Need]:
     ready = Q(state=ImagingState.WAITING, clearing_batch__state=ClearingState.COMPLETE)
     found = [
         Need("draft to finish and submit", "/requests/?stage=draft", drafts),
-        Need("batch ready to be cleared", "/clearing/?state=waiting", clearing.filter(state=ClearingState.WAITING).count()),
-        Need("batch that you are clearing", "/clearing/?mine=1", clearing.filter(state=ClearingState.IN_PROGRESS, clearer=user).count()),
+        Need(
+            "batch ready to be cleared",
+            "/clearing/?state=waiting",
+            clearing.filter(state=ClearingState.WAITING).count(),
+        ),
+        Need(
+            "batch that you are clearing",
+            "/clearing/?mine=1",
+            clearing.filter(state=ClearingState.IN_PROGRESS, clearer=user).count(),
+        ),
         Need("batch ready to be imaged", "/imaging/", imaging.filter(ready).count()),
-        Need("batch that you are imaging", "/imaging/", imaging.filter(state=ImagingState.IN_PROGRESS, imager=user).count()),
+        Need(
+            "batch that you are imaging",
+            "/imaging/",
+            imaging.filter(state=ImagingState.IN_PROGRESS, imager=user).count(),
+        ),
     ]
     if roles.has_role(user, Role.PROCESSOR, Role.MANAGER, Role.OPERATOR):
-        found.append(Need("run that failed", "/processing/?state=failed", Run.objects.filter(state=RunState.FAILED).count()))
+        found.append(
+            Need(
+                "run that failed",
+                "/processing/?state=failed",
+                Run.objects.filter(state=RunState.FAILED).count(),
+            )
+        )
     return [need for need in found if need.count]
 
 
@@ -244,7 +282,7 @@ def runs_by_sample(samples: Sequence[Sample]) -> dict[int, list[Run]]:
 
 
 def is_moving(request: Request) -> bool:
-    """Return True while something of the request runs by itself, so that its page should refresh."""
+    """Return True while something of the request runs by itself, so its page should refresh."""
     active = [RunState.PLANNED, RunState.RUNNING]
     running = Run.objects.filter(imaging_request__sample__request=request, state__in=active)
     return request.state == RequestState.SUBMITTED and running.exists()

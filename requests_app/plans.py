@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-PURPOSES = ("registration", "injection_detection", "probe_detection", "cell_detection", "generic_imaging")
+PURPOSES = (
+    "registration",
+    "injection_detection",
+    "probe_detection",
+    "cell_detection",
+    "generic_imaging",
+)
 MOST_SAMPLES = 50
 
 
@@ -50,7 +56,9 @@ class SamplePlan:
     @property
     def imaging(self) -> frozenset[tuple[str, tuple[str, ...]]]:
         """Return the grouping key of imaging batches: which channels at which objectives."""
-        return frozenset((r.objective, tuple(c.wavelength for c in r.channels)) for r in self.resolutions)
+        return frozenset(
+            (r.objective, tuple(c.wavelength for c in r.channels)) for r in self.resolutions
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +116,11 @@ def _check_request(plan: RequestPlan, rules: Rules, found: Problems) -> None:
     if not plan.samples:
         _add(found, "samples", "Add at least one sample.")
     if len(plan.samples) > MOST_SAMPLES:
-        _add(found, "samples", f"A request holds at most {MOST_SAMPLES} samples; make two requests of it.")
+        _add(
+            found,
+            "samples",
+            f"A request holds at most {MOST_SAMPLES} samples; make two requests of it.",
+        )
 
 
 def _check_names(samples: Sequence[SamplePlan], found: Problems) -> None:
@@ -117,38 +129,76 @@ def _check_names(samples: Sequence[SamplePlan], found: Problems) -> None:
         key = sample.name.casefold()
         if key in seen:
             first = seen[key] + 1
-            _add(found, f"samples.{index}.name", f"Sample {first} has this name already; upper and lower case count as equal.")
+            _add(
+                found,
+                f"samples.{index}.name",
+                f"Sample {first} has this name already; upper and lower case count as equal.",
+            )
         seen.setdefault(key, index)
 
 
-def _check_sample(plan: RequestPlan, sample: SamplePlan, at: str, rules: Rules, found: Problems) -> None:
+def _check_sample(
+    plan: RequestPlan, sample: SamplePlan, at: str, rules: Rules, found: Problems
+) -> None:
     allowed = rules.protocols_of_species.get(plan.species, frozenset())
     if sample.protocol not in allowed:
-        _add(found, f"{at}.protocol", f"{sample.protocol or 'Nothing'} is not offered for {plan.species}; choose one of: {', '.join(sorted(allowed))}.")
+        _add(
+            found,
+            f"{at}.protocol",
+            f"{sample.protocol or 'Nothing'} is not offered for {plan.species}; "
+            f"choose one of: {', '.join(sorted(allowed))}.",
+        )
     if sample.protocol in rules.protocols_needing_antibody and not sample.antibody1.strip():
-        _add(found, f"{at}.antibody1", "Immunostaining needs a primary antibody: name it and its concentration.")
+        _add(
+            found,
+            f"{at}.antibody1",
+            "Immunostaining needs a primary antibody: name it and its concentration.",
+        )
     if not plan.self_clearing and sample.expected_handoff_date is None:
-        _add(found, f"{at}.expected_handoff_date", "Say when you will hand this sample in, so that clearing can be planned.")
-    if sample.perfusion_date and sample.expected_handoff_date and sample.perfusion_date > sample.expected_handoff_date:
-        _add(found, f"{at}.perfusion_date", "The perfusion lies after the hand-off; correct one of the dates.")
+        _add(
+            found,
+            f"{at}.expected_handoff_date",
+            "Say when you will hand this sample in, so that clearing can be planned.",
+        )
+    if (
+        sample.perfusion_date
+        and sample.expected_handoff_date
+        and sample.perfusion_date > sample.expected_handoff_date
+    ):
+        _add(
+            found,
+            f"{at}.perfusion_date",
+            "The perfusion lies after the hand-off; correct one of the dates.",
+        )
     if not sample.resolutions:
         _add(found, f"{at}.resolutions", "Choose at least one objective for this sample.")
     objectives = [r.objective for r in sample.resolutions]
     for index, resolution in enumerate(sample.resolutions):
         address = f"{at}.resolutions.{index}"
         if resolution.objective in objectives[:index]:
-            _add(found, f"{address}.objective", f"{resolution.objective} is chosen twice for this sample; remove one.")
+            _add(
+                found,
+                f"{address}.objective",
+                f"{resolution.objective} is chosen twice for this sample; remove one.",
+            )
         _check_resolution(plan, resolution, address, rules, found)
 
 
-def _check_resolution(plan: RequestPlan, wanted: ResolutionPlan, at: str, rules: Rules, found: Problems) -> None:
+def _check_resolution(
+    plan: RequestPlan, wanted: ResolutionPlan, at: str, rules: Rules, found: Problems
+) -> None:
     known = rules.wavelengths_of_objective.get(wanted.objective)
     if known is None:
         _add(found, f"{at}.objective", f"{wanted.objective} is not an objective of this facility.")
         return
     strange = [c.wavelength for c in wanted.channels if c.wavelength not in known]
     if strange:
-        _add(found, f"{at}.channels", f"The microscope of {wanted.objective} has no channel {', '.join(strange)}; it has {', '.join(known)}.")
+        _add(
+            found,
+            f"{at}.channels",
+            f"The microscope of {wanted.objective} has no channel {', '.join(strange)}; "
+            f"it has {', '.join(known)}.",
+        )
     if not any(channel.purposes for channel in wanted.channels):
         _add(found, f"{at}.channels", f"Tick at least one channel at {wanted.objective}.")
     if wanted.atlas and wanted.atlas not in rules.atlases:
@@ -156,17 +206,37 @@ def _check_resolution(plan: RequestPlan, wanted: ResolutionPlan, at: str, rules:
     _check_purposes(plan, wanted, at, rules, found)
 
 
-def _check_purposes(plan: RequestPlan, wanted: ResolutionPlan, at: str, rules: Rules, found: Problems) -> None:
+def _check_purposes(
+    plan: RequestPlan, wanted: ResolutionPlan, at: str, rules: Rules, found: Problems
+) -> None:
     purposes = [p for channel in wanted.channels for p in channel.purposes]
     registering = purposes.count("registration")
     analysis = [p for p in purposes if p != "generic_imaging"]
     if registering > 1:
-        _add(found, f"{at}.channels", f"Choose only one registration channel at {wanted.objective}.")
+        _add(
+            found, f"{at}.channels", f"Choose only one registration channel at {wanted.objective}."
+        )
     if registering and wanted.final_orientation != "sagittal":
-        _add(found, f"{at}.final_orientation", "With registration the output is sagittal; choose sagittal.")
+        _add(
+            found,
+            f"{at}.final_orientation",
+            "With registration the output is sagittal; choose sagittal.",
+        )
     if analysis and rules.objectives_generic_only.get(wanted.objective, False):
-        _add(found, f"{at}.channels", f"{wanted.objective} is for generic imaging only; untick the other purposes.")
+        _add(
+            found,
+            f"{at}.channels",
+            f"{wanted.objective} is for generic imaging only; untick the other purposes.",
+        )
     elif analysis and rules.species_generic_only.get(plan.species, False):
-        _add(found, f"{at}.channels", f"For {plan.species} only generic imaging is possible; untick the other purposes.")
+        _add(
+            found,
+            f"{at}.channels",
+            f"For {plan.species} only generic imaging is possible; untick the other purposes.",
+        )
     elif analysis and not registering:
-        _add(found, f"{at}.channels", "Detection needs a registration channel at the same objective; tick one.")
+        _add(
+            found,
+            f"{at}.channels",
+            "Detection needs a registration channel at the same objective; tick one.",
+        )

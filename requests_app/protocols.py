@@ -1,4 +1,4 @@
-"""The seed protocols as data. In the database they are versioned rows that staff extend in the admin."""
+"""The seed protocols as data. The database has them as versioned rows; staff extend them there."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

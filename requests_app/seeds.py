@@ -1,4 +1,4 @@
-"""Write the seed species and protocols. Called by a migration with its historical models; repeatable."""
+"""Write the seed species and protocols; repeatable. A migration calls it with its old models."""
 
 from typing import Any
 
@@ -19,7 +19,11 @@ def seed(species_model: Any, protocol_model: Any, step_model: Any) -> None:
 
 
 def _add_protocol(
-    seeded: protocols.SeedProtocol, position: int, species: dict[str, Any], model: Any, step_model: Any
+    seeded: protocols.SeedProtocol,
+    position: int,
+    species: dict[str, Any],
+    model: Any,
+    step_model: Any,
 ) -> None:
     row, is_new = model.objects.get_or_create(
         name=seeded.name,

@@ -9,13 +9,20 @@ from django.http import Http404
 from core_app import roles
 from core_app.models import Event, User
 from core_app.roles import Action, Role
-from requests_app.models import ClearingBatch, ClearingProtocol, ClearingStepLog, ProtocolStep, Request, Sample
+from requests_app.models import (
+    ClearingBatch,
+    ClearingProtocol,
+    ClearingStepLog,
+    ProtocolStep,
+    Request,
+    Sample,
+)
 from requests_app.models.request import folder_of
 from requests_app.states import ClearingState, RequestState
 
 
 def visible_requests(*, to: User) -> QuerySet[Request]:
-    """Return the requests that this person may read: the same rule as roles.can(READ), as a query."""
+    """Return the requests that this person may read: the rule of roles.can(READ) as a query."""
     rows = Request.objects.select_related("owner", "lab", "species")
     if not to.is_active:
         return rows.none()
@@ -37,8 +44,12 @@ def visible_samples(*, to: User) -> QuerySet[Sample]:
 
 
 def get_request(*, owner: str, name: str, to: User) -> Request:
-    """Return the submitted request at /requests/<owner>/<name>/, or 404 for whoever may not read it."""
-    found = visible_requests(to=to).filter(owner__username=owner, name_key=folder_of(name).casefold()).first()
+    """Return the submitted request at /requests/<owner>/<name>/; 404 if `to` may not read it."""
+    found = (
+        visible_requests(to=to)
+        .filter(owner__username=owner, name_key=folder_of(name).casefold())
+        .first()
+    )
     if found is None:
         raise Http404("There is no such request, or it is not yours to see.")
     return found
@@ -60,7 +71,9 @@ def drafts_of(user: User) -> QuerySet[Request]:
 
 def with_samples(rows: QuerySet[Request]) -> QuerySet[Request]:
     """Add the number of samples and the samples with their batches."""
-    samples = Sample.objects.select_related("clearing_batch__protocol", "clearing_batch__clearer", "received_by")
+    samples = Sample.objects.select_related(
+        "clearing_batch__protocol", "clearing_batch__clearer", "received_by"
+    )
     return rows.annotate(sample_count=Count("samples", distinct=True)).prefetch_related(
         Prefetch("samples", queryset=samples)
     )
@@ -68,7 +81,9 @@ def with_samples(rows: QuerySet[Request]) -> QuerySet[Request]:
 
 def clearing_queue(*, to: User) -> QuerySet[ClearingBatch]:
     """Return the batches that this person clears, or all of them for clearing staff."""
-    rows = ClearingBatch.objects.select_related("request__owner", "request__species", "protocol", "clearer")
+    rows = ClearingBatch.objects.select_related(
+        "request__owner", "request__species", "protocol", "clearer"
+    )
     rows = rows.annotate(sample_count=Count("samples")).order_by("expected_handoff_date", "id")
     rows = rows.exclude(request__state=RequestState.DRAFT)
     if roles.has_role(to, Role.CLEARER, Role.MANAGER):
@@ -78,7 +93,9 @@ def clearing_queue(*, to: User) -> QuerySet[ClearingBatch]:
 
 def get_batch(pk: int, *, to: User) -> ClearingBatch:
     """Return a clearing batch of a visible request, or 404."""
-    rows = ClearingBatch.objects.select_related("request__owner", "request__species", "protocol", "clearer")
+    rows = ClearingBatch.objects.select_related(
+        "request__owner", "request__species", "protocol", "clearer"
+    )
     found = rows.filter(pk=pk, request__in=visible_requests(to=to)).first()
     if found is None:
         raise Http404("There is no such batch, or it is not yours to see.")
@@ -103,7 +120,10 @@ def bench_steps(batch: ClearingBatch) -> list[BenchStep]:
     logs = {log.step_id: log for log in batch.log.select_related("by")}
     steps = list(batch.protocol.steps.all())
     before = [None, *[step.phase for step in steps]]
-    return [BenchStep(s, logs.get(s.pk), s.phase != phase) for s, phase in zip(steps, before, strict=False)]
+    return [
+        BenchStep(s, logs.get(s.pk), s.phase != phase)
+        for s, phase in zip(steps, before, strict=False)
+    ]
 
 
 def missing_steps(batch: ClearingBatch) -> list[ProtocolStep]:
@@ -118,7 +138,7 @@ def offered_protocols() -> QuerySet[ClearingProtocol]:
 
 
 def events_of(request: Request, *, last: int = 200) -> list[Event]:
-    """Return the newest events that people care for, newest first; attempts are told by their run."""
+    """Return the events that people care for, newest first; attempts are told by their run."""
     rows = Event.objects.filter(root_id=request.pk).exclude(kind="attempt")
     rows = rows.exclude(~Q(kind=Request.KIND), verb="created")
     return list(rows.select_related("by").order_by("-id")[:last])

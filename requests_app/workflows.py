@@ -45,7 +45,11 @@ def submit_request(draft: Request, plan: RequestPlan, *, by: User) -> Request:
     problems = problems_of(plan, current_rules())
     if problems:
         count = sum(len(messages) for messages in problems.values())
-        raise Invalid(f"{count} thing{'s' if count > 1 else ''} to correct before the request can be submitted.", fields=problems)
+        raise Invalid(
+            f"{count} thing{'s' if count > 1 else ''} to correct "
+            "before the request can be submitted.",
+            fields=problems,
+        )
     with transaction.atomic(durable=True):
         samples = requests.submit(draft, plan, by=by)
         clearing.group_samples(draft, samples, plan.samples, by=by)
@@ -72,7 +76,8 @@ def has_open_work(request: Request) -> bool:
         sample__request=request, state__in=[ImagingState.WAITING, ImagingState.IN_PROGRESS]
     )
     runs_open = Run.objects.filter(
-        imaging_request__sample__request=request, state__in=[RunState.PLANNED, RunState.RUNNING, RunState.FAILED]
+        imaging_request__sample__request=request,
+        state__in=[RunState.PLANNED, RunState.RUNNING, RunState.FAILED],
     )
     processing_open = ProcessingRequest.objects.filter(
         imaging_request__sample__request=request,
@@ -91,7 +96,7 @@ def close_if_finished(request: Request) -> bool:
 
 
 def close_finished_requests() -> int:
-    """Close every submitted request with nothing open; the sweep behind the events that do it at once."""
+    """Close submitted requests with nothing open: a sweep behind the events that do it at once."""
     closed = 0
     for request in Request.objects.filter(state=RequestState.SUBMITTED).iterator():
         with transaction.atomic():

@@ -19,7 +19,15 @@ class SampleInline(TabularInline):  # type: ignore[misc]  # unfold has no type h
     model = Sample
     extra = 0
     can_delete = False
-    fields = ("position", "name", "clearing_batch", "expected_handoff_date", "received_at", "received_by", "code")
+    fields = (
+        "position",
+        "name",
+        "clearing_batch",
+        "expected_handoff_date",
+        "received_at",
+        "received_by",
+        "code",
+    )
     readonly_fields = fields
 
     def has_add_permission(self, request: HttpRequest, obj: Request | None = None) -> bool:
@@ -30,17 +38,42 @@ class SampleInline(TabularInline):  # type: ignore[misc]  # unfold has no type h
 class RequestAdmin(HistoryMixin, ModelAdmin):  # type: ignore[misc]  # unfold has no type hints
     """Requests: what may still be corrected is editable, keys and state are not."""
 
-    list_display = ("name", "owner", "lab", "lab_text", "state", "sample_count", "submitted_at", "state_since")
+    list_display = (
+        "name",
+        "owner",
+        "lab",
+        "lab_text",
+        "state",
+        "sample_count",
+        "submitted_at",
+        "state_since",
+    )
     list_filter = ("state", "species", "lab", "testing", "self_clearing", "self_imaging")
     list_select_related = ("owner", "lab")
-    search_fields = ("name", "owner__username", "samples__name", "description", "lab__name", "lab_text")
+    search_fields = (
+        "name",
+        "owner__username",
+        "samples__name",
+        "description",
+        "lab__name",
+        "lab_text",
+    )
     date_hierarchy = "submitted_at"
     autocomplete_fields = ("lab", "auditor")
     readonly_fields = (
         "owner", "requested_by", "name", "state", "state_since", "species", "submitted_at",
         "self_clearing", "self_imaging",
     )  # fmt: skip
-    fields = (*readonly_fields, "lab", "lab_text", "auditor", "description", "correspondence_email", "retention", "testing")
+    fields = (
+        *readonly_fields,
+        "lab",
+        "lab_text",
+        "auditor",
+        "description",
+        "correspondence_email",
+        "retention",
+        "testing",
+    )
     inlines: ClassVar = [SampleInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Request]:
@@ -64,12 +97,33 @@ class RequestAdmin(HistoryMixin, ModelAdmin):  # type: ignore[misc]  # unfold ha
 class SampleAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no type hints
     """Tubes."""
 
-    list_display = ("name", "request", "clearing_batch", "expected_handoff_date", "received_at", "received_by")
+    list_display = (
+        "name",
+        "request",
+        "clearing_batch",
+        "expected_handoff_date",
+        "received_at",
+        "received_by",
+    )
     list_filter = (("received_at", admin.EmptyFieldListFilter), "clearing_batch__state")
     list_select_related = ("request__owner", "clearing_batch__request__owner", "received_by")
     search_fields = ("name", "request__name", "request__owner__username", "code")
-    readonly_fields = ("request", "position", "name", "code", "clearing_batch", "received_at", "received_by")
-    fields = (*readonly_fields, "subject", "perfusion_date", "expected_handoff_date", "notes_for_clearer")
+    readonly_fields = (
+        "request",
+        "position",
+        "name",
+        "code",
+        "clearing_batch",
+        "received_at",
+        "received_by",
+    )
+    fields = (
+        *readonly_fields,
+        "subject",
+        "perfusion_date",
+        "expected_handoff_date",
+        "notes_for_clearer",
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Sample]:
         rows: QuerySet[Sample] = super().get_queryset(request)

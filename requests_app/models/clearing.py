@@ -12,15 +12,19 @@ from requests_app.states import CLEARING_TABLE, ClearingState
 
 
 class ClearingProtocol(models.Model):
-    """One version of one protocol. Once a batch uses it, it is frozen; a change is a new version."""
+    """One version of a protocol. Once a batch uses it, it is frozen; a change is a new version."""
 
     name = models.CharField(max_length=64)
     version = models.PositiveSmallIntegerField(default=1)
     title = models.CharField(max_length=100)
     species = models.ManyToManyField(Species, related_name="protocols", blank=True)
     needs_antibody = models.BooleanField(default=False)
-    needs_link = models.BooleanField(default=False, help_text="The clearer gives a link to a spreadsheet.")
-    is_offered = models.BooleanField(default=True, help_text="Researchers may choose it in new requests.")
+    needs_link = models.BooleanField(
+        default=False, help_text="The clearer gives a link to a spreadsheet."
+    )
+    is_offered = models.BooleanField(
+        default=True, help_text="Researchers may choose it in new requests."
+    )
     position = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
@@ -45,7 +49,9 @@ class ProtocolStep(models.Model):
     usual_minutes = models.PositiveIntegerField(null=True, blank=True)
     note_max = models.PositiveSmallIntegerField(default=250)
     asks_lot = models.BooleanField(default=False)
-    plans_date = models.BooleanField(default=False, help_text="First step of a phase whose date is planned.")
+    plans_date = models.BooleanField(
+        default=False, help_text="First step of a phase whose date is planned."
+    )
 
     class Meta:
         ordering: ClassVar = ["protocol_id", "position"]
@@ -69,18 +75,24 @@ class ClearingBatch(Stateful):
     protocol = models.ForeignKey(ClearingProtocol, on_delete=models.PROTECT, related_name="batches")
     antibody1 = models.CharField(max_length=100, blank=True)
     antibody2 = models.CharField(max_length=100, blank=True)
-    clearer = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="clearing")
+    clearer = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.PROTECT, related_name="clearing"
+    )
     notes_for_clearer = models.TextField(blank=True)
     expected_handoff_date = models.DateField(null=True, blank=True)
     link = models.CharField(max_length=500, blank=True)
     unusual_experiment = models.CharField(max_length=500, blank=True)
     unusual_clearing = models.CharField(max_length=500, blank=True)
-    state = models.CharField(max_length=16, choices=ClearingState, default=ClearingState.WAITING, editable=False)
+    state = models.CharField(
+        max_length=16, choices=ClearingState, default=ClearingState.WAITING, editable=False
+    )
 
     class Meta:
         ordering: ClassVar = ["request_id", "number"]
         verbose_name_plural = "clearing batches"
-        indexes: ClassVar = [models.Index(fields=["state", "expected_handoff_date"], name="clearing_queue")]
+        indexes: ClassVar = [
+            models.Index(fields=["state", "expected_handoff_date"], name="clearing_queue")
+        ]
         constraints: ClassVar = [
             state_is_known(ClearingState, "clearing_state_known"),
             models.CheckConstraint(condition=Q(number__gt=0), name="clearing_batch_from_one"),

@@ -14,7 +14,8 @@ from requests_app.states import REQUEST_TABLE, RequestState
 
 REQUEST_NAME = RegexValidator(
     r"\A[A-Za-z0-9][A-Za-z0-9_ -]{0,63}\Z",
-    "Use letters, digits, blanks, underscores and hyphens, at most 64; begin with a letter or digit.",
+    "Use letters, digits, blanks, underscores and hyphens, at most 64; "
+    "begin with a letter or digit.",
 )
 SAMPLE_NAME = RegexValidator(
     r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z",
@@ -73,12 +74,18 @@ class Request(Stateful):
 
     owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="requests")
     requested_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
-    auditor = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="audited")
-    lab = models.ForeignKey(Lab, null=True, blank=True, on_delete=models.PROTECT, related_name="requests")
-    lab_text = models.CharField(max_length=50, blank=True, help_text="As typed, until staff make it a lab.")
+    auditor = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.PROTECT, related_name="audited"
+    )
+    lab = models.ForeignKey(
+        Lab, null=True, blank=True, on_delete=models.PROTECT, related_name="requests"
+    )
+    lab_text = models.CharField(
+        max_length=50, blank=True, help_text="As typed, until staff make it a lab."
+    )
     name = models.CharField(max_length=64, blank=True)
     # The folded folder name; NULL while a draft, so that drafts take no name away.
-    name_key = models.CharField(max_length=64, null=True, editable=False)
+    name_key = models.CharField(max_length=64, null=True, editable=False)  # noqa: DJ001  # see above
     description = models.CharField(max_length=250, blank=True)
     correspondence_email = models.EmailField(max_length=100, blank=True)
     species = models.ForeignKey(Species, null=True, on_delete=models.PROTECT, related_name="+")
@@ -87,10 +94,14 @@ class Request(Stateful):
     retention = models.CharField(max_length=20, choices=Retention, default=Retention.IMPORTANT)
     self_clearing = models.BooleanField(default=False)
     self_imaging = models.BooleanField(default=False)
-    draft = models.JSONField(null=True, blank=True, help_text="The form as typed, until submission.")
+    draft = models.JSONField(
+        null=True, blank=True, help_text="The form as typed, until submission."
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     submitted_at = models.DateTimeField(null=True, editable=False)
-    state = models.CharField(max_length=16, choices=RequestState, default=RequestState.DRAFT, editable=False)
+    state = models.CharField(
+        max_length=16, choices=RequestState, default=RequestState.DRAFT, editable=False
+    )
 
     class Meta:
         ordering: ClassVar = ["-id"]
@@ -128,7 +139,9 @@ class Sample(models.Model):
     name = models.CharField(max_length=64, validators=[SAMPLE_NAME])
     name_key = models.CharField(max_length=64, editable=False)
     code = models.CharField(max_length=16, unique=True, default=new_code, editable=False)
-    subject = models.ForeignKey(Subject, null=True, blank=True, on_delete=models.PROTECT, related_name="samples")
+    subject = models.ForeignKey(
+        Subject, null=True, blank=True, on_delete=models.PROTECT, related_name="samples"
+    )
     perfusion_date = models.DateField(null=True, blank=True)
     expected_handoff_date = models.DateField(null=True, blank=True)
     notes_for_clearer = models.CharField(max_length=400, blank=True)
@@ -136,7 +149,9 @@ class Sample(models.Model):
         "requests_app.ClearingBatch", null=True, on_delete=models.PROTECT, related_name="samples"
     )
     received_at = models.DateTimeField(null=True, blank=True)
-    received_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    received_by = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
 
     class Meta:
         ordering: ClassVar = ["request_id", "position"]

@@ -33,7 +33,8 @@ def group_samples(
 ) -> list[ClearingBatch]:
     """Make one batch per chemistry (protocol, antibodies), numbered in the order of the samples.
 
-    The caller holds the transaction. Samples keep their own dates; the batch shows the earliest hand-off.
+    The caller holds the transaction. Samples keep their own dates; the batch shows the earliest
+    hand-off.
     """
     groups: dict[tuple[str, str, str], list[int]] = {}
     for index, plan in enumerate(plans):
@@ -79,7 +80,7 @@ def _make_batch(
 
 
 def start(batch: ClearingBatch, *, by: User) -> None:
-    """Claim the batch and begin. Of two people who press at once, one gets it and the other is told."""
+    """Claim the batch and begin. If two people press at once, one gets it, the other is told."""
     _require(
         selectors.may_clear(batch, by),
         "Only clearing staff, or a self-clearing owner, start clearing.",
@@ -139,7 +140,8 @@ def record_step(
 ) -> ClearingStepLog:
     """Log one step at once. `replaces` is the revision that the person saw: 0 for none.
 
-    Pressing twice is harmless; if a colleague logged the step meanwhile, StaleState says who and when.
+    Pressing twice is harmless; if a colleague logged the step meanwhile, StaleState says who and
+    when.
     """
     _require(
         selectors.can_log(batch, by),
@@ -170,9 +172,9 @@ def record_step(
 
 
 def take_back_step(batch: ClearingBatch, slug: str, *, by: User, replaces: int) -> None:
-    """Remove an entry made by mistake; the history keeps it. `replaces` is the revision that the person saw.
+    """Remove an entry made by mistake; the history keeps it.
 
-    Taking back what is gone already changes nothing.
+    `replaces` is the revision that the person saw. Taking back what is gone changes nothing.
     """
     _require(selectors.can_log(batch, by), "Only who works on this batch takes its steps back.")
     with transaction.atomic():
@@ -182,7 +184,8 @@ def take_back_step(batch: ClearingBatch, slug: str, *, by: User, replaces: int) 
             return
         if log.revision != replaces:
             raise StaleState(
-                f"{log.by} corrected this step meanwhile; nothing was taken back. Look at their entry first."
+                f"{log.by} corrected this step meanwhile; nothing was taken back. "
+                "Look at their entry first."
             )
         said = _said(log.step, log)
         log.delete()
@@ -190,13 +193,14 @@ def take_back_step(batch: ClearingBatch, slug: str, *, by: User, replaces: int) 
 
 
 def _hold(batch: ClearingBatch) -> None:
-    """Take the batch's row for this transaction: it must still be in progress when the entry lands."""
+    """Take the row for this transaction: the batch must still be in progress when entries land."""
     held = ClearingBatch.objects.select_for_update().filter(
         pk=batch.pk, state=ClearingState.IN_PROGRESS
     )
     if not held.exists():
         raise StaleState(
-            "The batch was completed or put back meanwhile; your entry was not saved. Reload the page."
+            "The batch was completed or put back meanwhile; your entry was not saved. "
+            "Reload the page."
         )
 
 
@@ -221,7 +225,8 @@ def _correct(
     if changed_rows != 1:
         when = timezone.localtime(log.recorded_at).strftime("%H:%M")
         raise StaleState(
-            f"{log.by} logged this step at {when} already; your entry was not saved. Look at theirs first."
+            f"{log.by} logged this step at {when} already; your entry was not saved. "
+            "Look at theirs first."
         )
     log.refresh_from_db()
     return log
@@ -251,7 +256,10 @@ def _said(step: ProtocolStep, log: ClearingStepLog) -> str:
 
 
 def complete(batch: ClearingBatch, *, by: User, link: str = "", skip_missing: bool = False) -> None:
-    """Finish the batch. Unlogged steps are named; `skip_missing` says they were left out on purpose."""
+    """Finish the batch. Unlogged steps are named.
+
+    `skip_missing` says they were left out on purpose.
+    """
     _require(selectors.can_log(batch, by), "Only who works on this batch completes it.")
     if batch.protocol.needs_link and not (link or batch.link).startswith(("http://", "https://")):
         raise Invalid(
@@ -266,7 +274,9 @@ def complete(batch: ClearingBatch, *, by: User, link: str = "", skip_missing: bo
     missing = selectors.missing_steps(batch)
     if missing and not skip_missing:
         raise NotReady(
-            f"{len(missing)} of {batch.protocol.steps.count()} steps are not logged, the first is “{missing[0].label}”. Log them, or complete with “left out on purpose”."
+            f"{len(missing)} of {batch.protocol.steps.count()} steps are not logged, "
+            f"the first is “{missing[0].label}”. "
+            "Log them, or complete with “left out on purpose”."
         )
     note = f"left out: {', '.join(step.slug for step in missing)}" if missing else ""
     with transaction.atomic():

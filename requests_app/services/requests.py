@@ -33,7 +33,9 @@ def edit_draft(request: Request, draft: dict[str, Any], *, by: User) -> None:
         raise NotAllowed("Only who writes a draft may edit it.")
     still_draft = Request.objects.filter(pk=request.pk, state=RequestState.DRAFT)
     if still_draft.update(draft=draft, name=str(draft.get("name", ""))[:64]) != 1:
-        raise StaleState("This request was submitted meanwhile; nothing was changed. Open its page.")
+        raise StaleState(
+            "This request was submitted meanwhile; nothing was changed. Open its page."
+        )
     request.draft = draft
 
 
@@ -61,7 +63,9 @@ def submit(request: Request, plan: RequestPlan, *, by: User) -> list[Sample]:
     except ValidationError as problem:
         raise Invalid("Correct the marked fields.", fields=problem.message_dict) from problem
     except IntegrityError as clash:
-        raise Taken(f"{request.owner} has a request named “{plan.name}” already; choose another name.") from clash
+        raise Taken(
+            f"{request.owner} has a request named “{plan.name}” already; choose another name."
+        ) from clash
     freeze_username(request.owner)
     return _make_samples(request, plan)
 
@@ -121,7 +125,10 @@ def receive(sample: Sample, *, by: User) -> None:
     if not roles.can(by, Action.CLEAR, sample.request):
         raise NotAllowed("Only clearing staff, or a self-clearing owner, receive samples.")
     if sample.request.state != RequestState.SUBMITTED:
-        raise NotReady(f"The request is {sample.request.get_state_display().lower()}; there is nothing to receive.")
+        raise NotReady(
+            f"The request is {sample.request.get_state_display().lower()}; "
+            "there is nothing to receive."
+        )
     with transaction.atomic():
         waiting = Sample.objects.filter(pk=sample.pk, received_at=None)
         if waiting.update(received_at=timezone.now(), received_by=by) == 1:
@@ -134,9 +141,15 @@ def withdraw(request: Request, *, by: User, reason: str) -> None:
     if not roles.can(by, Action.WITHDRAW, request):
         raise NotAllowed("Only the owner, the PI of its lab or a manager may withdraw a request.")
     if not reason.strip():
-        raise Invalid("Say why, so that everybody involved understands it later.", fields={"reason": ["Give a reason."]})
+        raise Invalid(
+            "Say why, so that everybody involved understands it later.",
+            fields={"reason": ["Give a reason."]},
+        )
     if clearing_started(request) and not roles.has_role(by, roles.Role.MANAGER):
-        raise NotReady("Clearing has started, so the samples are no longer as you handed them in. Ask a manager to cancel the request.")
+        raise NotReady(
+            "Clearing has started, so the samples are no longer as you handed them in. "
+            "Ask a manager to cancel the request."
+        )
     with transaction.atomic():
         advance(request, RequestState.WITHDRAWN, by=by, note=reason.strip())
 

@@ -27,14 +27,18 @@ def sample_list(request: HttpRequest) -> HttpResponse:
     page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
     samples = list(page.object_list)
     strips = overview.strips_of(samples)
-    context = {"lines": [(s, strips[s.pk]) for s in samples], "page": page, "search": request.GET.get("q", "")}
+    context = {
+        "lines": [(s, strips[s.pk]) for s in samples],
+        "page": page,
+        "search": request.GET.get("q", ""),
+    }
     return render(request, "requests_app/sample_list.html", context)
 
 
 @require_GET
 @login_required
 def tube(request: HttpRequest, code: str) -> HttpResponse:
-    """Lead from a tube's QR code to its request. The code says nothing to whoever may not read it."""
+    """Lead from a tube's QR code to its request. It tells nothing to whoever may not read it."""
     sample = _visible(request, code=code)
     return redirect(f"{address_of(sample.request)}#sample-{sample.pk}")
 
