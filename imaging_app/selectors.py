@@ -24,7 +24,9 @@ def offered_objectives() -> QuerySet[Objective]:
 
 def imaging_queue(*, to: User) -> QuerySet[ImagingBatch]:
     """Return the batches that this person images, or all of them for imaging staff."""
-    rows = ImagingBatch.objects.select_related("clearing_batch__request__owner", "clearing_batch__protocol", "imager")
+    rows = ImagingBatch.objects.select_related(
+        "clearing_batch__request__owner", "clearing_batch__protocol", "imager"
+    )
     rows = rows.annotate(sample_count=Count("imaging_requests", distinct=True)).order_by("id")
     rows = rows.exclude(clearing_batch__request__state=RequestState.DRAFT)
     if roles.has_role(to, Role.IMAGER, Role.MANAGER):
@@ -35,7 +37,9 @@ def imaging_queue(*, to: User) -> QuerySet[ImagingBatch]:
 
 def get_batch(pk: int, *, to: User) -> ImagingBatch:
     """Return an imaging batch of a visible request, or 404."""
-    rows = ImagingBatch.objects.select_related("clearing_batch__request__owner", "clearing_batch__protocol", "imager")
+    rows = ImagingBatch.objects.select_related(
+        "clearing_batch__request__owner", "clearing_batch__protocol", "imager"
+    )
     found = rows.filter(pk=pk, clearing_batch__request__in=visible_requests(to=to)).first()
     if found is None:
         raise Http404("There is no such batch, or it is not yours to see.")
@@ -57,7 +61,9 @@ def channels_of(imaging_request: ImagingRequest) -> QuerySet[ImagingChannel]:
     """Return the channels of one sample's round, by objective, orientation and wavelength."""
     rows = ImagingChannel.objects.filter(resolution__imaging_request=imaging_request)
     rows = rows.select_related(
-        "wavelength", "resolution__objective__microscope", "resolution__imaging_request__sample__request__owner"
+        "wavelength",
+        "resolution__objective__microscope",
+        "resolution__imaging_request__sample__request__owner",
     )
     return rows.order_by("resolution__objective__position", "ventral_up", "wavelength__position")
 
@@ -67,7 +73,9 @@ def channels_by_folder(imaging_request: ImagingRequest) -> dict[FolderKey, list[
     groups: dict[FolderKey, list[ImagingChannel]] = defaultdict(list)
     for channel in channels_of(imaging_request):
         if channel.raw_subfolder:
-            groups[(channel.resolution_id, channel.ventral_up, channel.raw_subfolder)].append(channel)
+            groups[(channel.resolution_id, channel.ventral_up, channel.raw_subfolder)].append(
+                channel
+            )
     return dict(groups)
 
 
@@ -94,7 +102,9 @@ def can_start(batch: ImagingBatch, by: User) -> bool:
 
 def can_edit(imaging_request: ImagingRequest, by: User) -> bool:
     """Return True while the sample is being imaged, for who may image it."""
-    return imaging_request.state == ImagingState.IN_PROGRESS and may_image(imaging_request.batch, by)
+    return imaging_request.state == ImagingState.IN_PROGRESS and may_image(
+        imaging_request.batch, by
+    )
 
 
 def can_reopen(imaging_request: ImagingRequest, by: User) -> bool:

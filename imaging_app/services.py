@@ -39,10 +39,10 @@ def plan_round(
     by: User,
     number: int = 1,
 ) -> list[ImagingRequest]:
-    """Make imaging round `number` of these samples, grouped into batches. The caller holds the transaction.
+    """Make imaging round `number` of these samples, grouped into batches.
 
-    Samples of one clearing batch with the same channels at the same objectives share an imaging batch;
-    numbers start at 1 in each clearing batch.
+    The caller holds the transaction. Samples of one clearing batch with the same channels at the
+    same objectives share an imaging batch; numbers start at 1 in each clearing batch.
     """
     batches: dict[tuple[int, object], ImagingBatch] = {}
     made = []
@@ -104,7 +104,7 @@ def _make_resolution(request: ImagingRequest, wanted: ResolutionPlan) -> Imaging
 
 
 def start(batch: ImagingBatch, *, by: User) -> None:
-    """Claim the batch and begin. Of two people who press at once, one gets it and the other is told."""
+    """Claim the batch and begin. If two people press at once, one gets it, the other is told."""
     _require(
         selectors.may_image(batch, by),
         "Only imaging staff, or a self-imaging owner, start imaging.",
@@ -191,15 +191,18 @@ def acquisition_problems(channel: ImagingChannel, given: Acquisition) -> list[st
     most = objective.max_tiles_per_side
     rules = [
         (given.left_sheet or given.right_sheet, f"Channel {name}: tick at least one light sheet."),
-        (0.0 <= given.tile_overlap < 1.0, f"Channel {name}: the overlap is a fraction from 0 up to, not including, 1; 10 % is 0.1."),
+        (0.0 <= given.tile_overlap < 1.0,
+         f"Channel {name}: the overlap is a fraction from 0 up to, not including, 1; 10 % is 0.1."),
         (1 <= given.tile_columns <= most and 1 <= given.tile_rows <= most,
          f"Channel {name}: {objective.name} allows 1 to {most} tiles per side (columns x rows)."),
         (2 <= given.z_step_um <= 1000, f"Channel {name}: the z step lies between 2 and 1000 µm."),
         (1 <= given.z_planes <= 5500, f"Channel {name}: give the number of planes, 1 to 5500."),
         (raw_data.is_usable(given.raw_subfolder),
          f"Channel {name}: choose the raw folder; its name has no blanks or slashes."),
-        (given.orientation in ImagingChannel.Orientation.values, f"Channel {name}: choose an orientation of the list."),
-        (given.zoom > 0 and (objective.has_zoom or given.zoom == 1.0), f"Channel {name}: {objective.name} has no zoom body; leave the zoom at 1."),
+        (given.orientation in ImagingChannel.Orientation.values,
+         f"Channel {name}: choose an orientation of the list."),
+        (given.zoom > 0 and (objective.has_zoom or given.zoom == 1.0),
+         f"Channel {name}: {objective.name} has no zoom body; leave the zoom at 1."),
     ]  # fmt: skip
     return [message for holds, message in rules if not holds]
 
@@ -217,8 +220,9 @@ def _shared_folder_problems(
         )
         if settings_of[first.pk] != given:
             problems[f"channel-{channel.pk}"] = [
-                f"Channel {channel.wavelength.name} shares the folder {given.raw_subfolder} with channel "
-                f"{first.wavelength.name}, so planes, z step, sheets, tiles and orientation must be equal."
+                f"Channel {channel.wavelength.name} shares the folder {given.raw_subfolder} with "
+                f"channel {first.wavelength.name}, so planes, z step, sheets, tiles and "
+                "orientation must be equal."
             ]
     return problems
 
@@ -285,7 +289,7 @@ def _store(key: tuple[int, bool, str], report: DeliveryReport, by: User) -> RawD
 
 
 def finish(imaging_request: ImagingRequest, *, by: User) -> None:
-    """Mark one sample as imaged. The caller holds the transaction and has just checked the delivery."""
+    """Mark one sample as imaged. The caller holds the transaction and just checked the delivery."""
     _require(selectors.can_edit(imaging_request, by), "Only who images this sample completes it.")
     unchecked = [
         c for c in selectors.channels_of(imaging_request) if not selectors.has_right_delivery(c)
@@ -293,7 +297,8 @@ def finish(imaging_request: ImagingRequest, *, by: User) -> None:
     if unchecked:
         names = ", ".join(c.wavelength.name for c in unchecked)
         raise NotReady(
-            f"The raw data of channel {names} is not there yet, or not right. Press Check, and mend what it lists."
+            f"The raw data of channel {names} is not there yet, or not right. "
+            "Press Check, and mend what it lists."
         )
     today = timezone.localdate()
     advance(imaging_request, ImagingState.COMPLETE, by=by)
@@ -302,9 +307,10 @@ def finish(imaging_request: ImagingRequest, *, by: User) -> None:
 
 
 def finish_batch(batch: ImagingBatch, *, by: User | None, on: date) -> None:
-    """Complete the batch once every sample in it is imaged or skipped. The caller holds the transaction.
+    """Complete the batch once every sample in it is imaged or skipped.
 
-    A batch that nobody started, because all its samples were skipped, is skipped itself.
+    The caller holds the transaction. A batch that nobody started, because all its samples were
+    skipped, is skipped itself.
     """
     unfinished = [ImagingState.WAITING, ImagingState.IN_PROGRESS]
     # Of two people who finish the last two samples at once, the second has to see the first.

@@ -25,7 +25,8 @@ def complete_imaging(imaging_request: ImagingRequest, *, by: User) -> Run | None
     if wrong:
         count = sum(len(delivery.problems) for delivery in wrong)
         raise NotReady(
-            f"The raw data is not right yet: {count} problem{'s' if count > 1 else ''}, listed below."
+            f"The raw data is not right yet: {count} problem{'s' if count > 1 else ''}, "
+            "listed below."
         )
     with transaction.atomic():
         imaging.finish(imaging_request, by=by)
@@ -35,7 +36,7 @@ def complete_imaging(imaging_request: ImagingRequest, *, by: User) -> Run | None
 
 
 def start_imaging(batch: ImagingBatch, *, by: User) -> None:
-    """Claim the batch, then make the folders for its raw data; a missing folder leaves it claimed."""
+    """Claim the batch, then make its raw data folders; a missing folder leaves it claimed."""
     imaging.start(batch, by=by)
     try:
         for imaging_request in batch.imaging_requests.all():
@@ -52,7 +53,7 @@ def skip_sample(imaging_request: ImagingRequest, *, by: User, reason: str) -> No
 
 
 def make_folders(imaging_request: ImagingRequest) -> None:
-    """Make the folders in which the imager puts raw data. Safe to repeat; outside any transaction."""
+    """Make the folders for the imager's raw data. Safe to repeat; outside any transaction."""
     rows = imaging_request.resolutions.select_related(
         "objective", "imaging_request__sample__request__owner"
     )

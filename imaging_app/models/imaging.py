@@ -14,20 +14,24 @@ from requests_app.models import ClearingBatch, Sample
 from requests_app.plans import PURPOSES
 
 
-
-
 class ImagingBatch(Stateful):
     """Samples of one clearing batch that use the same objectives and channels, in one round."""
 
     TABLE = IMAGING_TABLE
     KIND = "imaging batch"
 
-    clearing_batch = models.ForeignKey(ClearingBatch, on_delete=models.CASCADE, related_name="imaging_batches")
+    clearing_batch = models.ForeignKey(
+        ClearingBatch, on_delete=models.CASCADE, related_name="imaging_batches"
+    )
     imaging_request_number = models.PositiveSmallIntegerField(default=1)
     number = models.PositiveSmallIntegerField()
-    imager = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="imaging")
+    imager = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.PROTECT, related_name="imaging"
+    )
     performed_on = models.DateField(null=True, blank=True)
-    state = models.CharField(max_length=16, choices=ImagingState, default=ImagingState.WAITING, editable=False)
+    state = models.CharField(
+        max_length=16, choices=ImagingState, default=ImagingState.WAITING, editable=False
+    )
 
     class Meta:
         ordering: ClassVar = ["clearing_batch_id", "imaging_request_number", "number"]
@@ -36,7 +40,8 @@ class ImagingBatch(Stateful):
         constraints: ClassVar = [
             state_is_known(ImagingState, "imaging_batch_state_known"),
             models.UniqueConstraint(
-                fields=["clearing_batch", "imaging_request_number", "number"], name="imaging_batch_once"
+                fields=["clearing_batch", "imaging_request_number", "number"],
+                name="imaging_batch_once",
             ),
         ]
 
@@ -56,10 +61,14 @@ class ImagingRequest(Stateful):
 
     sample = models.ForeignKey(Sample, on_delete=models.CASCADE, related_name="imaging_requests")
     number = models.PositiveSmallIntegerField(default=1)
-    batch = models.ForeignKey(ImagingBatch, on_delete=models.PROTECT, related_name="imaging_requests")
+    batch = models.ForeignKey(
+        ImagingBatch, on_delete=models.PROTECT, related_name="imaging_requests"
+    )
     performed_on = models.DateField(null=True, blank=True)
     notes_from_imaging = models.CharField(max_length=1024, blank=True)
-    state = models.CharField(max_length=16, choices=ImagingState, default=ImagingState.WAITING, editable=False)
+    state = models.CharField(
+        max_length=16, choices=ImagingState, default=ImagingState.WAITING, editable=False
+    )
 
     class Meta:
         ordering: ClassVar = ["sample_id", "number"]
@@ -83,14 +92,18 @@ class ImagingRequest(Stateful):
 class ImagingResolution(models.Model):
     """One objective in one round of imaging of one sample."""
 
-    imaging_request = models.ForeignKey(ImagingRequest, on_delete=models.CASCADE, related_name="resolutions")
+    imaging_request = models.ForeignKey(
+        ImagingRequest, on_delete=models.CASCADE, related_name="resolutions"
+    )
     objective = models.ForeignKey(Objective, on_delete=models.PROTECT, related_name="+")
     notes_for_imager = models.CharField(max_length=1024, blank=True)
 
     class Meta:
         ordering: ClassVar = ["imaging_request_id", "objective__position"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["imaging_request", "objective"], name="objective_once_per_round"),
+            models.UniqueConstraint(
+                fields=["imaging_request", "objective"], name="objective_once_per_round"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -98,7 +111,11 @@ class ImagingResolution(models.Model):
 
     def raw_folder(self, *, ventral_up: bool) -> DataPath:
         """Return where the imager puts the raw folders of this objective and orientation."""
-        return self.imaging_request.folder / "rawdata" / resolution_folder(self.objective.name, ventral_up=ventral_up)
+        return (
+            self.imaging_request.folder
+            / "rawdata"
+            / resolution_folder(self.objective.name, ventral_up=ventral_up)
+        )
 
 
 def resolution_folder(objective: str, *, ventral_up: bool) -> str:
@@ -114,7 +131,9 @@ class ImagingChannel(models.Model):
         CORONAL = "coronal", "Coronal"
         HORIZONTAL = "horizontal", "Horizontal"
 
-    resolution = models.ForeignKey(ImagingResolution, on_delete=models.CASCADE, related_name="channels")
+    resolution = models.ForeignKey(
+        ImagingResolution, on_delete=models.CASCADE, related_name="channels"
+    )
     wavelength = models.ForeignKey(Wavelength, on_delete=models.PROTECT, related_name="+")
     ventral_up = models.BooleanField(default=False)
     registration = models.BooleanField(default=False)
@@ -122,7 +141,9 @@ class ImagingChannel(models.Model):
     probe_detection = models.BooleanField(default=False)
     cell_detection = models.BooleanField(default=False)
     generic_imaging = models.BooleanField(default=False)
-    orientation = models.CharField(max_length=12, choices=Orientation, default=Orientation.HORIZONTAL)
+    orientation = models.CharField(
+        max_length=12, choices=Orientation, default=Orientation.HORIZONTAL
+    )
     left_sheet = models.BooleanField(default=True)
     right_sheet = models.BooleanField(default=True)
     tile_columns = models.PositiveSmallIntegerField(default=1)
@@ -162,7 +183,9 @@ class ImagingChannel(models.Model):
     @property
     def sides(self) -> tuple[str, ...]:
         """Return the light sheets used, left first."""
-        return tuple(s for s, used in (("left", self.left_sheet), ("right", self.right_sheet)) if used)
+        return tuple(
+            s for s, used in (("left", self.left_sheet), ("right", self.right_sheet)) if used
+        )
 
     @property
     def raw_folder(self) -> DataPath:
@@ -178,7 +201,9 @@ class ImagingChannel(models.Model):
 class RawDelivery(models.Model):
     """One raw folder as it was found by the last check, for the channels that it holds."""
 
-    resolution = models.ForeignKey(ImagingResolution, on_delete=models.CASCADE, related_name="deliveries")
+    resolution = models.ForeignKey(
+        ImagingResolution, on_delete=models.CASCADE, related_name="deliveries"
+    )
     subfolder = models.CharField(max_length=255)
     ventral_up = models.BooleanField(default=False)
     checked_at = models.DateTimeField(default=timezone.now)
@@ -191,7 +216,9 @@ class RawDelivery(models.Model):
         ordering: ClassVar = ["resolution_id", "subfolder"]
         verbose_name_plural = "raw deliveries"
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["resolution", "ventral_up", "subfolder"], name="delivery_once"),
+            models.UniqueConstraint(
+                fields=["resolution", "ventral_up", "subfolder"], name="delivery_once"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -35,14 +35,18 @@ class Wavelength(models.Model):
     microscope = models.ForeignKey(Microscope, on_delete=models.CASCADE, related_name="wavelengths")
     name = models.CharField(max_length=16, help_text="Nanometers, as in folder names.")
     position = models.PositiveSmallIntegerField()
-    color = models.CharField(max_length=7, default="#ffffff", help_text="Color in viewers, #rrggbb.")
+    color = models.CharField(
+        max_length=7, default="#ffffff", help_text="Color in viewers, #rrggbb."
+    )
     may_register = models.BooleanField(default=False)
 
     class Meta:
         ordering: ClassVar = ["microscope_id", "position"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["microscope", "name"], name="wavelength_once"),
-            models.UniqueConstraint(fields=["microscope", "position"], name="wavelength_position_once"),
+            models.UniqueConstraint(
+                fields=["microscope", "position"], name="wavelength_position_once"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -50,7 +54,7 @@ class Wavelength(models.Model):
 
 
 class Objective(models.Model):
-    """One objective (in the original's words: a resolution) and what may be done with its images."""
+    """One objective (the original called it a resolution) and what may be done with its images."""
 
     microscope = models.ForeignKey(Microscope, on_delete=models.PROTECT, related_name="objectives")
     name = models.CharField(max_length=16, unique=True, help_text="As in folder names: 1.3x")
@@ -61,12 +65,16 @@ class Objective(models.Model):
         "xy pixel (µm)", max_digits=9, decimal_places=5, null=True, blank=True,
         help_text="Given directly where the formula does not hold.",
     )  # fmt: skip
-    default_z_step_um = models.DecimalField("usual z step (µm)", max_digits=7, decimal_places=2, default=Decimal(10))
+    default_z_step_um = models.DecimalField(
+        "usual z step (µm)", max_digits=7, decimal_places=2, default=Decimal(10)
+    )
     max_tiles_per_side = models.PositiveSmallIntegerField(default=1)
     light_sheets = models.PositiveSmallIntegerField(default=2)
     has_zoom = models.BooleanField(default=False)
     only_generic_imaging = models.BooleanField(default=False)
-    pipelines = models.JSONField(default=list, blank=True, help_text="Names of the pipelines allowed.")
+    pipelines = models.JSONField(
+        default=list, blank=True, help_text="Names of the pipelines allowed."
+    )
     is_offered = models.BooleanField(default=True)
     position = models.PositiveSmallIntegerField(default=0)
 
@@ -82,7 +90,7 @@ class Objective(models.Model):
         return self.label
 
     def pixel_um(self, *, zoom: float = 1.0) -> float:
-        """Return the xy pixel size in µm: camera pixel / (magnification × zoom), or the given one."""
+        """Return the xy pixel size in µm: as given, or camera pixel / (magnification × zoom)."""
         if self.xy_um is not None:
             return float(self.xy_um) / zoom
         return float(self.camera_pixel_um) / (float(self.magnification) * zoom)
