@@ -36,7 +36,7 @@ DEMO_PEOPLE = (
 
 
 def seed_people() -> dict[str, User]:
-    """Make the demo people, or bring them back to what they should be. Returns {username: person}."""
+    """Make the demo people, or restore what they should be. Returns {username: person}."""
     lab, _ = Lab.objects.get_or_create(name=DEMO_LAB)
     return {wanted.username: _person(wanted, lab) for wanted in DEMO_PEOPLE}
 

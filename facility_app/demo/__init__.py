@@ -1,1 +1,1 @@
-"""The demo: one request played from intake to a viewable volume, through the services of the site."""
+"""The demo: one request played from intake to a viewable volume by the site's own services."""

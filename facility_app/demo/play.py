@@ -55,7 +55,9 @@ def submit(people: Mapping[str, User], data: raw.DemoData) -> Request:
     if existing is not None:
         return existing
     draft = requests.create_draft(owner=owner, by=owner)
-    return request_work.submit_request(draft, _plan(name, owner, data, raw.objective_for(data)), by=owner)
+    return request_work.submit_request(
+        draft, _plan(name, owner, data, raw.objective_for(data)), by=owner
+    )
 
 
 def _plan(name: str, owner: User, data: raw.DemoData, objective: Objective) -> RequestPlan:
@@ -67,7 +69,9 @@ def _plan(name: str, owner: User, data: raw.DemoData, objective: Objective) -> R
         perfusion_date=date.today() - timedelta(days=14),
         expected_handoff_date=date.today(),
         notes_for_clearer="Handle with care: it is the only one.",
-        resolutions=(ResolutionPlan(objective.name, channels, notes_for_imager="The whole brain, please."),),
+        resolutions=(
+            ResolutionPlan(objective.name, channels, notes_for_imager="The whole brain, please."),
+        ),
     )
     return RequestPlan(
         name=name,
@@ -103,9 +107,9 @@ def _log_all(batch: ClearingBatch, clearer: User) -> Iterator[tuple[str, int, in
 
 def imaging_request_of(request: Request) -> ImagingRequest:
     """Return the one round of imaging of the demo's one sample."""
-    return ImagingRequest.objects.select_related("sample__request__owner", "batch__clearing_batch__request").get(
-        sample__request=request, number=1
-    )
+    return ImagingRequest.objects.select_related(
+        "sample__request__owner", "batch__clearing_batch__request"
+    ).get(sample__request=request, number=1)
 
 
 def start_imaging(imaging_request: ImagingRequest, people: Mapping[str, User]) -> None:
@@ -123,8 +127,10 @@ def deliver(imaging_request: ImagingRequest, data: raw.DemoData, progress: raw.P
     raw.deliver(data, (parent / RAW_FOLDER).under(settings.DATA_ROOT), progress)
 
 
-def complete_imaging(imaging_request: ImagingRequest, data: raw.DemoData, people: Mapping[str, User]) -> None:
-    """The imager enters how it was acquired; the delivery is checked and the run starts by itself."""
+def complete_imaging(
+    imaging_request: ImagingRequest, data: raw.DemoData, people: Mapping[str, User]
+) -> None:
+    """The imager enters how it was acquired; the delivery is checked and the run starts itself."""
     if imaging_request.state != ImagingState.IN_PROGRESS:
         return
     imager = people["imager"]
@@ -174,6 +180,6 @@ def _progress(key: str, label: str, attempt: Attempt | None) -> StepProgress:
 
 
 def finish(request: Request) -> None:
-    """The request closes by itself once nothing of it is open; here at once rather than in minutes."""
+    """The request closes itself once nothing of it is open; here at once, not in minutes."""
     request_work.close_finished_requests()
     request.refresh_from_db()

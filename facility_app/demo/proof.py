@@ -1,4 +1,4 @@
-"""Proof that the volume is viewable: everything a browser fetches, fetched through the site itself."""
+"""Proof that the volume is viewable: all that a browser fetches, fetched through the site."""
 
 import json
 from collections.abc import Mapping
@@ -29,17 +29,24 @@ class Proven:
 def layers_of(request: Request) -> list[DataLayer]:
     """Return the viewable volumes of a request."""
     path = "product__channel__resolution__imaging_request__sample__request"
-    return list(DataLayer.objects.filter(**{path: request}).select_related("product__channel__wavelength"))
+    return list(
+        DataLayer.objects.filter(**{path: request}).select_related("product__channel__wavelength")
+    )
 
 
 def prove(request: Request, person: User) -> list[Proven]:
-    """Open every layer as this person's browser would; raises NotReady where something does not answer."""
+    """Open every layer as this person's browser would; raises NotReady where no answer comes."""
     layers = layers_of(request)
     if not layers:
         raise NotReady("The run made no viewable volume.")
     viewer, state = _open(layers, person)
-    sources = {layer["source"]["url"] if isinstance(layer["source"], dict) else layer["source"] for layer in state["layers"]}
-    missing = [layer.name for layer in layers if not any(str(layer.uuid) in source for source in sources)]
+    sources = {
+        layer["source"]["url"] if isinstance(layer["source"], dict) else layer["source"]
+        for layer in state["layers"]
+    }
+    missing = [
+        layer.name for layer in layers if not any(str(layer.uuid) in source for source in sources)
+    ]
     if missing:
         raise NotReady(f"The view does not show {', '.join(missing)}.")
     return [_prove_layer(viewer, layer) for layer in layers]

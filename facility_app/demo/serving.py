@@ -20,10 +20,17 @@ GRACE_S = 10.0
 
 @contextlib.contextmanager
 def running_site() -> Iterator[None]:
-    """Serve both origins and turn the queue until the block ends; then stop every process of theirs."""
+    """Serve both origins and turn the queue until the block ends; then stop all their processes."""
     port = urlsplit(settings.SITE_URL).port or 80
     log = settings.VAR_DIR / "demo.log"
-    web = [sys.executable, "-m", "gunicorn", "lightserv_site.wsgi:application", "--bind", f"127.0.0.1:{port}"]
+    web = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "lightserv_site.wsgi:application",
+        "--bind",
+        f"127.0.0.1:{port}",
+    ]
     threads = ["--worker-class", "gthread", "--threads", "16", "--access-logfile", "/dev/null"]
     queue = [sys.executable, "manage.py", "qcluster"]
     _require_free(port)
@@ -61,15 +68,16 @@ def _require_free(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError:
             raise NotReady(
-                f"Port {port} is taken, by another demo perhaps. Stop that one, or choose a port with "
-                f"SITE_URL=http://localhost:8001 VIEWER_URL=http://127.0.0.1:8001 make demo."
+                f"Port {port} is taken, by another demo perhaps. Stop that one, or choose a port "
+                f"with SITE_URL=http://localhost:8001 VIEWER_URL=http://127.0.0.1:8001 make demo."
             ) from None
 
 
 def _wait_for_answer(address: str, log: Path) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=2):  # noqa: S310  # our own address
+        # The address is our own.
+        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=2):
             return
         time.sleep(0.2)
     raise Unreachable("The web server did not start.", f"See {log}.")

@@ -29,15 +29,23 @@ class Command(BaseCommand):
     help = "Play one request from intake to a viewable volume; then serve the site until Ctrl-C."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--no-serve", action="store_true", help="stop after the play; exit 0 if viewable")
-        parser.add_argument("--raw", type=Path, help="a folder of single-plane TIFFs instead of the phantom")
+        parser.add_argument(
+            "--no-serve", action="store_true", help="stop after the play; exit 0 if viewable"
+        )
+        parser.add_argument(
+            "--raw", type=Path, help="a folder of single-plane TIFFs instead of the phantom"
+        )
         parser.add_argument("--voxel", default="", help="voxel size z,y,x in µm; goes with --raw")
-        parser.add_argument("--orientation", default="horizontal", choices=["horizontal", "coronal", "sagittal"])
+        parser.add_argument(
+            "--orientation", default="horizontal", choices=["horizontal", "coronal", "sagittal"]
+        )
         parser.add_argument("--cluster", default="", help="name of another cluster setting")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEBUG:
-            raise CommandError("The demo makes accounts with a known password, so it needs DEBUG=1.")
+            raise CommandError(
+                "The demo makes accounts with a known password, so it needs DEBUG=1."
+            )
         self.console = Console(stderr=False, soft_wrap=True)
         try:
             self._run(options)
@@ -46,13 +54,18 @@ class Command(BaseCommand):
 
     def _run(self, options: dict[str, Any]) -> None:
         if options["cluster"] and options["cluster"] != settings.CLUSTER:
-            raise CommandError(f"CLUSTER={options['cluster']} is not set up here; this demo knows: local.")
+            raise CommandError(
+                f"CLUSTER={options['cluster']} is not set up here; this demo knows: local."
+            )
         data = _data_of(options)
         self._prepare()
         people = seed_people()
         with contextlib.nullcontext() if options["no_serve"] else serving.running_site():
             if not options["no_serve"]:
-                self.console.print(f"[bold]Watch it[/] at {settings.SITE_URL} as [bold]researcher[/], password {DEMO_PASSWORD}")
+                self.console.print(
+                    f"[bold]Watch it[/] at {settings.SITE_URL} as [bold]researcher[/], "
+                    f"password {DEMO_PASSWORD}"
+                )
             request = self._play(people, data)
             self._show(request, people["researcher"])
             if not options["no_serve"]:
@@ -67,7 +80,10 @@ class Command(BaseCommand):
     def _play(self, people: dict[str, User], data: raw.DemoData) -> Request:
         with _bars(self.console) as bars:
             request = play.submit(people, data)
-            self.console.print(f"[bold]researcher[/] submitted “{request.name}”: {settings.SITE_URL}/requests/researcher/{request.folder.name}/")
+            self.console.print(
+                f"[bold]researcher[/] submitted “{request.name}”: "
+                f"{settings.SITE_URL}/requests/researcher/{request.folder.name}/"
+            )
             self._clear(bars, request, people)
             imaging_request = play.imaging_request_of(request)
             self._image(bars, imaging_request, data, people)
@@ -81,10 +97,18 @@ class Command(BaseCommand):
             bars.update(bar, completed=done, total=total)
         bars.update(bar, completed=bars.tasks[bar].total or 1, total=bars.tasks[bar].total or 1)
 
-    def _image(self, bars: Progress, imaging_request: ImagingRequest, data: raw.DemoData, people: dict[str, User]) -> None:
+    def _image(
+        self,
+        bars: Progress,
+        imaging_request: ImagingRequest,
+        data: raw.DemoData,
+        people: dict[str, User],
+    ) -> None:
         play.start_imaging(imaging_request, people)
         bar = bars.add_task("imager: raw planes", total=data.planes)
-        play.deliver(imaging_request, data, lambda done, total: bars.update(bar, completed=done, total=total))
+        play.deliver(
+            imaging_request, data, lambda done, total: bars.update(bar, completed=done, total=total)
+        )
         bars.update(bar, completed=data.planes)
         play.complete_imaging(imaging_request, data, people)
 
@@ -95,16 +119,28 @@ class Command(BaseCommand):
                 if step.key not in shown:
                     shown[step.key] = bars.add_task(f"cluster: {step.key}", total=step.total)
                 bars.update(shown[step.key], completed=step.done, total=step.total)
-        failed = Attempt.objects.filter(step__run__imaging_request=imaging_request, state="failed").order_by("id").last()
+        failed = (
+            Attempt.objects.filter(step__run__imaging_request=imaging_request, state="failed")
+            .order_by("id")
+            .last()
+        )
         if failed and steps and any(step.state == "failed" for step in steps):
-            raise CommandError(f"{failed.step.label} failed: {failed.message or failed.reason}\n{failed.log_tail[-2000:]}")
+            raise CommandError(
+                f"{failed.step.label} failed: {failed.message or failed.reason}\n"
+                f"{failed.log_tail[-2000:]}"
+            )
 
     def _show(self, request: Request, person: User) -> None:
         proven = proof.prove(request, person)
         state = request.get_state_display().lower()
-        self.console.print(f"[bold]“{request.name}”[/] is {state}, with {len(proven)} viewable volumes:")
+        self.console.print(
+            f"[bold]“{request.name}”[/] is {state}, with {len(proven)} viewable volumes:"
+        )
         for layer in proven:
-            self.console.print(f"  {layer.name}: {settings.SITE_URL}/viewers/layers/{layer.uuid}/ ({layer.lit:.0%} bright in the middle)")
+            self.console.print(
+                f"  {layer.name}: {settings.SITE_URL}/viewers/layers/{layer.uuid}/ "
+                f"({layer.lit:.0%} bright in the middle)"
+            )
 
     def _serve(self) -> None:
         table = Table(title=f"Accounts (password: {DEMO_PASSWORD})")
@@ -113,7 +149,10 @@ class Command(BaseCommand):
         for person in DEMO_PEOPLE:
             table.add_row(person.username, person.does)
         self.console.print(table)
-        self.console.print(f"[bold]Site[/] {settings.SITE_URL}   [bold]staff console[/] {settings.SITE_URL}/admin/   Ctrl-C stops it.")
+        self.console.print(
+            f"[bold]Site[/] {settings.SITE_URL}   "
+            f"[bold]staff console[/] {settings.SITE_URL}/admin/   Ctrl-C stops it."
+        )
         with contextlib.suppress(KeyboardInterrupt):
             while True:
                 time.sleep(3600)
@@ -124,11 +163,18 @@ def _data_of(options: dict[str, Any]) -> raw.DemoData:
         return raw.phantom_data()
     if not options["voxel"]:
         raise CommandError("RAW needs VOXEL=z,y,x: the voxel size in µm, as 50,40,40.")
-    return raw.folder_data(options["raw"].resolve(), raw.parse_voxel(options["voxel"]), options["orientation"])
+    return raw.folder_data(
+        options["raw"].resolve(), raw.parse_voxel(options["voxel"]), options["orientation"]
+    )
 
 
 @contextlib.contextmanager
 def _bars(console: Console) -> Iterator[Progress]:
-    columns = (TextColumn("{task.description:<30}"), BarColumn(bar_width=20), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description:<30}"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console) as bars:
         yield bars

@@ -30,7 +30,10 @@ class Command(BaseCommand):
         if not 1 <= options["samples"] <= MOST_SAMPLES:
             raise CommandError(f"--samples lies between 1 and {MOST_SAMPLES}.")
         owner = seed_people()["researcher"]
-        made = sum(_submit(owner, number, options["samples"]) for number in range(1, options["requests"] + 1))
+        made = sum(
+            _submit(owner, number, options["samples"])
+            for number in range(1, options["requests"] + 1)
+        )
         accounts = ", ".join(person.username for person in DEMO_PEOPLE)
         self.stdout.write(f"Accounts: {accounts}. Password: {DEMO_PASSWORD}. {made} new requests.")
 
@@ -45,7 +48,9 @@ def _submit(owner: User, number: int, samples: int) -> bool:
 
 
 def _plan(name: str, owner: User, samples: int) -> RequestPlan:
-    imaging = ResolutionPlan("1.3x", (ChannelPlan("488", ("registration",)), ChannelPlan("647", ("cell_detection",))))
+    imaging = ResolutionPlan(
+        "1.3x", (ChannelPlan("488", ("registration",)), ChannelPlan("647", ("cell_detection",)))
+    )
     rows = [
         SamplePlan(
             name=f"{name}-{i:03d}",

@@ -24,6 +24,11 @@ class Command(BaseCommand):
             removed = unknown.count()
             unknown.delete()
             for name, (task, minutes) in SCHEDULES.items():
-                values = {"func": task, "schedule_type": Schedule.MINUTES, "minutes": minutes, "repeats": -1}
+                values = {
+                    "func": task,
+                    "schedule_type": Schedule.MINUTES,
+                    "minutes": minutes,
+                    "repeats": -1,
+                }
                 Schedule.objects.update_or_create(name=name, defaults=values)
         self.stdout.write(f"{len(SCHEDULES)} schedules in place, {removed} unknown ones removed.")
