@@ -7,10 +7,12 @@ from core_app.accounts import verified_address
 from core_app.models import Lab, LabMembership, User
 from core_app.roles import Role
 
-PASSWORD = "a-long-test-password"  # noqa: S105  # of people who exist in tests only
+PASSWORD = "a-long-test-password"  # of people who exist in tests only
 
 
-def a_person(name: str, *, role: Role | None = None, lab: Lab | None = None, pi: bool = False) -> User:
+def a_person(
+    name: str, *, role: Role | None = None, lab: Lab | None = None, pi: bool = False
+) -> User:
     """Make a person with a verified address; with a role, a member of staff."""
     user = User.objects.create_user(name, email=f"{name}@example.org", password=PASSWORD)
     if role is not None:

@@ -22,12 +22,17 @@ TWO_CHANNELS = ResolutionPlan(
 
 def a_sample_plan(name: str = "brain-001", **other: object) -> SamplePlan:
     plan = SamplePlan(
-        name=name, protocol=PROTOCOL, expected_handoff_date=date(2030, 1, 7), resolutions=(ONE_CHANNEL,)
+        name=name,
+        protocol=PROTOCOL,
+        expected_handoff_date=date(2030, 1, 7),
+        resolutions=(ONE_CHANNEL,),
     )
     return replace(plan, **other)  # type: ignore[arg-type]  # the names are those of SamplePlan
 
 
-def a_plan(name: str = "first brains", *, samples: Sequence[SamplePlan] = (), **other: object) -> RequestPlan:
+def a_plan(
+    name: str = "first brains", *, samples: Sequence[SamplePlan] = (), **other: object
+) -> RequestPlan:
     plan = RequestPlan(
         name=name,
         description="A test of the facility.",
@@ -48,7 +53,9 @@ def a_waiting_batch(owner: User, plan: RequestPlan | None = None) -> ClearingBat
     return a_submitted_request(owner, plan).clearing_batches.get(number=1)
 
 
-def a_batch_being_cleared(owner: User, *, by: User, plan: RequestPlan | None = None) -> ClearingBatch:
+def a_batch_being_cleared(
+    owner: User, *, by: User, plan: RequestPlan | None = None
+) -> ClearingBatch:
     batch = a_waiting_batch(owner, plan)
     clearing.start(batch, by=by)
     return batch
@@ -74,7 +81,9 @@ def a_request_being_imaged(
     return first.imaging_requests.get(number=1)
 
 
-def set_all_channels(imaging_request: ImagingRequest, acquisition: Acquisition, *, by: User) -> None:
+def set_all_channels(
+    imaging_request: ImagingRequest, acquisition: Acquisition, *, by: User
+) -> None:
     """Enter the same acquisition for every channel of the sample."""
     from imaging_app import selectors
 

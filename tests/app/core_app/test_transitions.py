@@ -28,7 +28,9 @@ def events_of(batch: ClearingBatch) -> list[tuple[str, str]]:
     return list(rows.values_list("came_from", "to"))
 
 
-def test_moving_writes_state_time_and_event_with_its_actor(batch: ClearingBatch, clearer: User) -> None:
+def test_moving_writes_state_time_and_event_with_its_actor(
+    batch: ClearingBatch, clearer: User
+) -> None:
     before = batch.state_since
 
     with transaction.atomic():
@@ -49,7 +51,9 @@ def test_a_step_that_the_table_does_not_have_is_refused(batch: ClearingBatch) ->
     assert batch.state == "waiting"
 
 
-def test_whoever_read_the_old_state_is_told_and_changes_nothing(batch: ClearingBatch, clearer: User) -> None:
+def test_whoever_read_the_old_state_is_told_and_changes_nothing(
+    batch: ClearingBatch, clearer: User
+) -> None:
     stale = ClearingBatch.objects.get(pk=batch.pk)
     with transaction.atomic():
         advance(batch, IN_PROGRESS, by=clearer)
@@ -84,19 +88,27 @@ def test_many_move_together_or_not_at_all(researcher: User) -> None:
     assert other.state == "waiting"
 
 
-def test_many_move_in_one_update_per_state(researcher: User, django_assert_num_queries: Callable[..., object]) -> None:
+def test_many_move_in_one_update_per_state(
+    researcher: User, django_assert_num_queries: Callable[..., object]
+) -> None:
     first = a_waiting_batch(researcher)
     batches = [first] + [
-        ClearingBatch.objects.create(request=first.request, number=n, protocol=first.protocol) for n in range(2, 22)
+        ClearingBatch.objects.create(request=first.request, number=n, protocol=first.protocol)
+        for n in range(2, 22)
     ]
 
-    with transaction.atomic(), django_assert_num_queries(4):  # savepoint, UPDATE, INSERT of events, release
+    with (
+        transaction.atomic(),
+        django_assert_num_queries(4),
+    ):  # savepoint, UPDATE, INSERT of events, release
         advance_many(batches, IN_PROGRESS, by=None)
 
     assert ClearingBatch.objects.filter(state="in progress").count() == 21
 
 
-def test_the_mirror_is_told_in_the_same_transaction(batch: ClearingBatch, settings: Settings) -> None:
+def test_the_mirror_is_told_in_the_same_transaction(
+    batch: ClearingBatch, settings: Settings
+) -> None:
     settings.DATAJOINT_ENABLED = True
 
     with transaction.atomic():
