@@ -24,18 +24,18 @@ class SeedObjective(NamedTuple):
     xy_um: str | None
     z_step_um: str
     tiles: int
-    has_zoom: bool
-    only_generic: bool
     pipelines: tuple[str, ...]
+    has_zoom: bool = False
+    only_generic: bool = False
 
 
 OBJECTIVES = (
-    SeedObjective("1.1x", "lavision", "1.1", None, "10", 2, False, False, ("lightsheet",)),
-    SeedObjective("1.3x", "lavision", "1.3", None, "10", 2, False, False, ("lightsheet",)),
-    SeedObjective("2x", "lavision", "2", None, "10", 4, True, True, ()),
-    SeedObjective("3.6x", "smartspim", "3.6", "1.8", "2", 10, False, False, ("smartspim",)),
-    SeedObjective("15x", "smartspim", "15", "0.41", "2", 10, False, False, ()),
-    SeedObjective("4x", "lavision", "4", None, "10", 4, False, False, ("lightsheet",)),
+    SeedObjective("1.1x", "lavision", "1.1", None, "10", 2, ("lightsheet",)),
+    SeedObjective("1.3x", "lavision", "1.3", None, "10", 2, ("lightsheet",)),
+    SeedObjective("2x", "lavision", "2", None, "10", 4, (), has_zoom=True, only_generic=True),
+    SeedObjective("3.6x", "smartspim", "3.6", "1.8", "2", 10, ("smartspim",)),
+    SeedObjective("15x", "smartspim", "15", "0.41", "2", 10, ()),
+    SeedObjective("4x", "lavision", "4", None, "10", 4, ("lightsheet",)),
 )
 
 

@@ -17,7 +17,7 @@ Voxel = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class DemoData:
-    """What the demo images: voxel size (z, y, x) in µm, planes, channels, sheets, and how it is written."""
+    """What the demo images: voxel size (z, y, x) in µm, planes, channels, sheets, the writer."""
 
     name: str
     voxel_um: Voxel
@@ -34,18 +34,30 @@ def phantom_data() -> DemoData:
     channels = ("488", "647")
 
     def write(folder: Path, progress: Progress) -> None:
-        phantom.write_delivery(folder, shape_zyx=shape, voxel_um_zyx=voxel, channels=channels, progress=progress)
+        phantom.write_delivery(
+            folder, shape_zyx=shape, voxel_um_zyx=voxel, channels=channels, progress=progress
+        )
 
-    return DemoData("phantom", voxel, shape[0], channels, True, "horizontal", write)
+    return DemoData(
+        name="phantom",
+        voxel_um=voxel,
+        planes=shape[0],
+        channels=channels,
+        right_sheet=True,
+        orientation="horizontal",
+        write=write,
+    )
 
 
 def folder_data(folder: Path, voxel: Voxel, orientation: str) -> DemoData:
-    """Return a folder of single-plane TIFFs, sorted by name, as one channel with one light sheet."""
+    """Return a folder of single-plane TIFFs, sorted by name, as one channel with one sheet."""
     if not folder.is_dir():
         raise Invalid(f"RAW={folder} is not a folder. Give the folder that holds the TIFF planes.")
     planes = sorted(p for p in folder.iterdir() if p.suffix.lower() in {".tif", ".tiff"})
     if not planes:
-        raise Invalid(f"There is no .tif file in {folder}. Give the folder that holds the TIFF planes.")
+        raise Invalid(
+            f"There is no .tif file in {folder}. Give the folder that holds the TIFF planes."
+        )
     if voxel[1] != voxel[2]:
         raise Invalid("The pixels of a camera are square: give VOXEL=z,y,x with y equal to x.")
 
@@ -55,7 +67,15 @@ def folder_data(folder: Path, voxel: Voxel, orientation: str) -> DemoData:
             _copy(plane, target / name)
             progress(z + 1, len(planes))
 
-    return DemoData(folder.name, voxel, len(planes), ("488",), False, orientation, write)
+    return DemoData(
+        name=folder.name,
+        voxel_um=voxel,
+        planes=len(planes),
+        channels=("488",),
+        right_sheet=False,
+        orientation=orientation,
+        write=write,
+    )
 
 
 def parse_voxel(text: str) -> Voxel:
@@ -88,7 +108,7 @@ def objective_for(data: DemoData) -> Objective:
 
 
 def deliver(data: DemoData, folder: Path, progress: Progress) -> None:
-    """Write the raw data as a microscope would: into a folder that appears complete. Safe to repeat."""
+    """Write raw data as a microscope would: the folder appears complete. Safe to repeat."""
     if folder.is_dir():
         return
     partial = folder.with_name(f"{folder.name}.copying")
