@@ -1,4 +1,4 @@
-"""Small helpers between HTTP and the domain: typed requests, refusals as messages, the two origins."""
+"""Between HTTP and the domain: typed requests, refusals as messages, the two origins."""
 
 import logging
 from collections.abc import Callable
@@ -21,7 +21,7 @@ View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 def person(request: HttpRequest) -> User:
     """Return the signed-in person; for views behind login_required only."""
-    return cast(User, request.user)
+    return cast("User", request.user)
 
 
 def is_viewer_origin(request: HttpRequest) -> bool:
@@ -33,14 +33,16 @@ def refusals_as_messages(view: View[P]) -> View[P]:
     """Show a DomainError as a message on the page the person came from. For POST buttons."""
 
     @wraps(view)
-    def shown(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def shown(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         try:
             return view(request, *args, **kwargs)
         except DomainError as refusal:
             messages.error(request, refusal.message)
         except OutsideError as failure:
             logger.error("%s: %s", failure.reason, failure.detail)
-            messages.error(request, f"{failure.reason}. Nothing was changed; tell an operator if it stays so.")
+            messages.error(
+                request, f"{failure.reason}. Nothing was changed; tell an operator if it stays so."
+            )
         return redirect(_back(request))
 
     return shown

@@ -40,9 +40,11 @@ class RequestLike(Protocol):
     requested_by_id: int
     auditor_id: int | None
     lab_id: int | None
-    is_draft: bool
     self_clearing: bool
     self_imaging: bool
+
+    @property
+    def is_draft(self) -> bool: ...
 
 
 READS = frozenset({Action.READ, Action.SEE_VOLUMES})
@@ -120,10 +122,7 @@ def _of_owner(user: User, request: RequestLike) -> frozenset[Action]:
 
 
 def _of_others(user: User, request: RequestLike) -> frozenset[Action]:
-    if user.pk == request.auditor_id:
-        base = READS
-    else:
-        base = frozenset()
+    base = READS if user.pk == request.auditor_id else frozenset()
     if request.lab_id is None:
         return base
     if request.lab_id in labs_led_by(user):

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
@@ -14,16 +15,17 @@ from core_app.models.stateful import Stateful
 
 
 def advance(obj: Stateful, to: str, *, by: User | None, note: str = "") -> None:
-    """Move `obj` to state `to`, write its Event and its outbox row. The caller holds the transaction.
+    """Move `obj` to state `to`, write its Event and its outbox row.
 
-    `by` is None when the system itself acts. Raises InvalidTransition if the table has no such step
-    and StaleState if somebody else moved the object since it was read; then nothing is written.
+    The caller holds the transaction. `by` is None when the system itself acts. Raises
+    InvalidTransition if the table has no such step and StaleState if somebody else moved the object
+    since it was read; then nothing is written.
     """
     advance_many([obj], to, by=by, note=note)
 
 
 def advance_many(objects: Iterable[Stateful], to: str, *, by: User | None, note: str = "") -> None:
-    """Move objects of one model to `to`: one guarded UPDATE per state they come from. All or none."""
+    """Move objects of one model to `to`, all or none: a guarded UPDATE per state they come from."""
     _require_transaction()
     moving = list(objects)
     groups = _by_state(moving, to)
@@ -72,16 +74,18 @@ def _by_state(objects: Sequence[Stateful], to: str) -> dict[str, list[Stateful]]
     return groups
 
 
-def _move(group: Sequence[Stateful], came_from: str, to: str, at: object) -> None:
+def _move(group: Sequence[Stateful], came_from: str, to: str, at: datetime) -> None:
     model = type(group[0])
     still_there = model._default_manager.filter(pk__in=[obj.pk for obj in group], state=came_from)
     if still_there.update(state=to, state_since=at) != len(group):
         what = str(group[0]) if len(group) == 1 else f"One of {len(group)} objects"
-        raise StaleState(f"{what} is no longer {came_from}: somebody else was first. Reload the page.")
+        raise StaleState(
+            f"{what} is no longer {came_from}: somebody else was first. Reload the page."
+        )
 
 
 def _event(
-    obj: Stateful, came_from: str, to: str, *, by: User | None, note: str, at: object
+    obj: Stateful, came_from: str, to: str, *, by: User | None, note: str, at: datetime
 ) -> Event:
     return Event(
         kind=obj.KIND, object_id=obj.pk, root_id=obj.root_id,

@@ -19,23 +19,28 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Say of each dependency whether it answers: 200 if all do, 503 if one does not. Words only, no detail."""
+    """Say of each dependency whether it answers: 200 if all do, 503 if one does not.
+
+    Words only, no detail.
+    """
     results = {name: _answers(look) for name, look in LOOKS.items()}
     status = 200 if all(results.values()) else 503
-    return JsonResponse({name: "ok" if fine else "failing" for name, fine in results.items()}, status=status)
+    return JsonResponse(
+        {name: "ok" if fine else "failing" for name, fine in results.items()}, status=status
+    )
 
 
 def _answers(look: Callable[[], bool]) -> bool:
     try:
         return look()
-    except Exception:  # noqa: BLE001  # whatever is wrong with a dependency, the answer is "failing"
+    except Exception:  # whatever is wrong with a dependency, the answer is "failing"
         return False
 
 
 def _database() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
-        return cursor.fetchone() == (1,)
+        return bool(cursor.fetchone() == (1,))
 
 
 def _storage() -> bool:

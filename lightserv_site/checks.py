@@ -14,19 +14,28 @@ def two_origins(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
     """Viewers run code that needs eval, so they must not share the application's host."""
     if settings.SITE_HOST != settings.VIEWER_HOST:
         return []
-    hint = "Give VIEWER_URL another host name than SITE_URL; another port is not enough for cookies."
+    hint = (
+        "Give VIEWER_URL another host name than SITE_URL; another port is not enough for cookies."
+    )
     return [Error("Application and viewers share one host.", hint=hint, id="lightserv.E001")]
 
 
 @register(Tags.security, deploy=True)
-def https_in_production(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+def https_in_production(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
     """Both origins are served by TLS in production."""
     plain = [url for url in (settings.SITE_URL, settings.VIEWER_URL) if url.startswith("http://")]
-    return [Error(f"{url} is not https.", hint="Set SITE_URL and VIEWER_URL.", id="lightserv.E002") for url in plain]
+    return [
+        Error(f"{url} is not https.", hint="Set SITE_URL and VIEWER_URL.", id="lightserv.E002")
+        for url in plain
+    ]
 
 
 @register(Tags.database)
-def no_conditional_unique(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+def no_conditional_unique(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
     """MariaDB ignores conditional unique constraints without a word, so our own models use none."""
     from django.apps import apps
 
@@ -39,7 +48,9 @@ def no_conditional_unique(app_configs: Sequence[AppConfig] | None, **kwargs: Any
     ]
     hint = "Use a nullable unique column instead."
     return [
-        Error(f"{c.name} is a conditional unique constraint.", hint=hint, obj=m, id="lightserv.E003")
+        Error(
+            f"{c.name} is a conditional unique constraint.", hint=hint, obj=m, id="lightserv.E003"
+        )
         for m, c in bad
     ]
 
@@ -54,11 +65,15 @@ def database_version(
     version = connection.mysql_version  # type: ignore[attr-defined]  # only the MySQL backend has it
     if version >= (10, 7):
         return []
-    return [Error(f"MariaDB {version} is too old.", hint="Install 10.7 or newer.", id="lightserv.E004")]
+    return [
+        Error(f"MariaDB {version} is too old.", hint="Install 10.7 or newer.", id="lightserv.E004")
+    ]
 
 
 @register()
-def data_root_readable(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+def data_root_readable(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
     """The data root exists once the facility has one; a fresh checkout is only told."""
     if settings.DATA_ROOT.is_dir() or settings.DEBUG:
         return []
@@ -69,7 +84,7 @@ def data_root_readable(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -
 @register()
 def queue_times(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """A task is presented again after `retry`; that must be later than its own time limit."""
-    queue = settings.Q_CLUSTER
+    queue: dict[str, Any] = settings.Q_CLUSTER
     if queue["retry"] > queue["timeout"]:
         return []
     return [Error("Q_CLUSTER retry must be above timeout.", id="lightserv.E005")]

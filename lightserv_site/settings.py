@@ -1,6 +1,7 @@
-"""The only settings module: each value comes from the environment through env.py, or is a constant."""
+"""The only settings module: each value is read from the environment by env.py, or a constant."""
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import dj_database_url
@@ -98,7 +99,9 @@ TEMPLATES = [
 def _database() -> dict[str, object]:
     """Return the database entry, with what each engine needs to be safe under concurrency."""
     url = env.secret("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'lightserv.sqlite3'}")
-    entry = dict(dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True))
+    entry: dict[str, Any] = dict(
+        dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True)
+    )
     if entry["ENGINE"] == "django.db.backends.sqlite3":
         # IMMEDIATE takes the write lock at BEGIN, so a reader never fails when it turns writer.
         entry["OPTIONS"] = {
@@ -227,7 +230,7 @@ DATAJOINT_ENABLED = env.flag("DATAJOINT_ENABLED", default=False)
 
 
 def _mail(url: str) -> tuple[str, dict[str, object]]:
-    """Turn smtp://user:password@host:587?tls=1, or console://, into Django's backend and settings."""
+    """Turn smtp://user:password@host:587?tls=1, or console://, into a mail backend and settings."""
     parts = urlsplit(url)
     if parts.scheme == "console":
         return "django.core.mail.backends.console.EmailBackend", {}

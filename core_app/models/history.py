@@ -19,7 +19,7 @@ class AppendOnly(models.QuerySet["Event"]):
 
 
 class Event(models.Model):
-    """One thing that happened to one object: a change of state, or another act worth remembering."""
+    """One thing that happened to one object: a change of state, or another act worth keeping."""
 
     kind = models.CharField(max_length=32)
     object_id = models.BigIntegerField()
@@ -47,7 +47,7 @@ class Event(models.Model):
 
     def save(self, *args: object, **options: object) -> None:
         """Insert; a second save is a mistake in the program."""
-        if self.pk is not None:
+        if self.pk:
             raise TypeError("History is append-only.")
         super().save(force_insert=True)
 

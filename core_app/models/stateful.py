@@ -9,11 +9,11 @@ from core_app.states import StateTable
 
 
 class Stateful(models.Model):
-    """Base of every model with a state machine. Subclasses set TABLE, KIND, `state` and `root_id`."""
+    """Base of models with a state machine. Subclasses set TABLE, KIND, `state` and `root_id`."""
 
     TABLE: ClassVar[StateTable]
     KIND: ClassVar[str]
-    state: "models.CharField[str, str]"
+    state = models.CharField(max_length=16, editable=False)  # subclasses give it their choices
     state_since = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

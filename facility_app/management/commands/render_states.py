@@ -1,13 +1,15 @@
 """Write docs/states.md from the state tables in the code, or check that it is fresh."""
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core_app.models import Stateful
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HEAD = """# State machines
 
@@ -24,7 +26,10 @@ def rendered() -> str:
 def _section(machine: type[Stateful]) -> str:
     table = machine.TABLE
     rows = [f"| {_word(s, table.terminal)} | {_targets(machine, s)} |" for s in table.states]
-    head = f"## {machine.__name__}\n\nStarts as `{table.start}`. Defined in `{machine._meta.app_label}/states.py`.\n"
+    head = (
+        f"## {machine.__name__}\n\n"
+        f"Starts as `{table.start}`. Defined in `{machine._meta.app_label}/states.py`.\n"
+    )
     return "\n".join([head, "| from | to |", "| --- | --- |", *rows, ""])
 
 
