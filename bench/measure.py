@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -47,7 +48,10 @@ def run_job(name: str, data: Path) -> Cost:
 def run_igneous_job(name: str, data: Path) -> Cost:
     """Run a job of igneous_job.py in its own environment, which is made on first use."""
     python = _reference_python()
-    return _run([str(python), str(Path(__file__).with_name("igneous_job.py")), name], name, data)
+    script = Path(__file__).with_name("igneous_job.py")
+    before = _children_cpu()
+    cost = _run([str(python), str(script), name], name, data)
+    return replace(cost, cpu=cost.cpu + _children_cpu() - before)
 
 
 def in_turns(jobs: Sequence[tuple[str, Callable[[], Cost]]], *, rounds: int) -> Rounds:
@@ -81,8 +85,14 @@ def _run(command: list[str], name: str, data: Path) -> Cost:
     )
     _clear(out)
     if done.returncode:
-        raise Unavailable(f"{name} failed: {done.stderr.strip().splitlines()[-1:]}")
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise Unavailable(f"{name} failed: {last[:60]}")
     return Cost(**json.loads(done.stdout.strip().splitlines()[-1]))
+
+
+def _children_cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _clear(out: Path) -> None:
