@@ -14,6 +14,7 @@ from imaging_app.models import ImagingRequest
 from imaging_app.selectors import imaging_queue
 from imaging_app.states import ImagingState
 from processing_app.models import Run
+from processing_app.selectors import RunView, overview, with_steps
 from processing_app.states import RunState
 from requests_app import selectors
 from requests_app.models import ClearingBatch, Request, Sample
@@ -272,12 +273,13 @@ def needs_of(user: User) -> list[Need]:
     return [need for need in found if need.count]
 
 
-def runs_by_sample(samples: Sequence[Sample]) -> dict[int, list[Run]]:
-    """Return {sample id: its runs, newest first}."""
-    found: dict[int, list[Run]] = defaultdict(list)
+def runs_by_sample(samples: Sequence[Sample]) -> dict[int, list[RunView]]:
+    """Return {sample id: its runs with their progress, newest first}."""
+    found: dict[int, list[RunView]] = defaultdict(list)
     rows = Run.objects.filter(imaging_request__sample__in=[s.pk for s in samples])
-    for run in rows.select_related("imaging_request").order_by("-id"):
-        found[run.imaging_request.sample_id].append(run)
+    rows = with_steps(rows.select_related("imaging_request__sample__request__owner"))
+    for run in rows.order_by("-id"):
+        found[run.imaging_request.sample_id].append(overview(run))
     return found
 
 

@@ -3,6 +3,7 @@
 from django.db import transaction
 
 from core_app import roles
+from core_app.bell import ring
 from core_app.errors import Invalid
 from core_app.models import User
 from core_app.roles import Role
@@ -65,6 +66,7 @@ def withdraw_request(request: Request, *, by: User, reason: str) -> None:
         clearing.cancel_open(request, by=by, note=reason)
         imaging.cancel_open(request, by=by, note=reason)
         runs.cancel_runs_of(request, by=by, reason=reason)
+        ring(runs.DRIVE)
 
 
 def has_open_work(request: Request) -> bool:

@@ -11,7 +11,14 @@ from core_app.models import User
 from imaging_app.models import Objective
 from requests_app.models import ClearingProtocol, Request, Species, Subject
 from requests_app.models.request import REQUEST_NAME, SAMPLE_NAME
-from requests_app.plans import MOST_SAMPLES, PURPOSES, ChannelPlan, RequestPlan, ResolutionPlan, SamplePlan
+from requests_app.plans import (
+    MOST_SAMPLES,
+    PURPOSES,
+    ChannelPlan,
+    RequestPlan,
+    ResolutionPlan,
+    SamplePlan,
+)
 
 PURPOSE_LABELS = {
     "registration": "Register",
@@ -30,11 +37,15 @@ class AboutForm(forms.Form):
     description = forms.CharField(
         max_length=250, widget=forms.Textarea(attrs={"rows": 2}), label="What is it for?"
     )
-    lab = forms.CharField(max_length=50, help_text="The research group that the request belongs to.")
+    lab = forms.CharField(
+        max_length=50, help_text="The research group that the request belongs to."
+    )
     correspondence_email = forms.EmailField(max_length=100, label="Mail goes to")
     species = forms.ChoiceField()
     retention = forms.ChoiceField(
-        choices=Request.Retention, label="Keeping the raw data is", help_text="Processed data is never deleted."
+        choices=Request.Retention,
+        label="Keeping the raw data is",
+        help_text="Processed data is never deleted.",
     )
     self_clearing = forms.BooleanField(required=False, label="We clear the samples ourselves")
     self_imaging = forms.BooleanField(required=False, label="We image the samples ourselves")
@@ -58,9 +69,13 @@ class SampleForm(forms.Form):
     expected_handoff_date = forms.DateField(required=False, widget=DAY, label="Hand-off")
     perfusion_date = forms.DateField(required=False, widget=DAY, label="Perfused")
     subject = forms.CharField(max_length=64, required=False, label="Animal")
-    notes_for_clearer = forms.CharField(max_length=400, required=False, label="Notes for the clearer")
+    notes_for_clearer = forms.CharField(
+        max_length=400, required=False, label="Notes for the clearer"
+    )
 
-    def __init__(self, *args: Any, protocols: Sequence[ClearingProtocol] = (), **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, protocols: Sequence[ClearingProtocol] = (), **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         names = dict.fromkeys(p.name for p in protocols)
         self.fields["protocol"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]  # a ChoiceField
@@ -68,7 +83,9 @@ class SampleForm(forms.Form):
     def clean_subject(self) -> str:
         name = str(self.cleaned_data["subject"]).strip()
         if name and not Subject.objects.filter(name=name).exists():
-            raise forms.ValidationError("This animal is not in the list; leave it blank if you are not sure.")
+            raise forms.ValidationError(
+                "This animal is not in the list; leave it blank if you are not sure."
+            )
         return name
 
     def as_plan(self, resolutions: tuple[ResolutionPlan, ...]) -> SamplePlan:
@@ -76,7 +93,12 @@ class SampleForm(forms.Form):
 
 
 SampleFormSet = forms.formset_factory(
-    SampleForm, extra=0, min_num=1, max_num=MOST_SAMPLES, absolute_max=MOST_SAMPLES, validate_min=True, validate_max=True
+    SampleForm,
+    extra=0,
+    min_num=0,
+    max_num=MOST_SAMPLES,
+    absolute_max=MOST_SAMPLES + 1,
+    validate_max=True,
 )
 
 
@@ -138,7 +160,9 @@ def _block(objective: Objective, data: Mapping[str, Any]) -> Block:
         for w in objective.microscope.wavelengths.all()
     ]
     notes_field = f"notes-{objective.name}"
-    return Block(objective, _implies(objective), lines, notes_field, str(data.get(notes_field, ""))[:1024])
+    return Block(
+        objective, _implies(objective), lines, notes_field, str(data.get(notes_field, ""))[:1024]
+    )
 
 
 def _implies(objective: Objective) -> str:
@@ -146,7 +170,9 @@ def _implies(objective: Objective) -> str:
     return f"{objective.pixel_um():.4g} µm pixels, {use}"
 
 
-def resolutions_of(objectives: Sequence[Objective], data: Mapping[str, Any]) -> tuple[ResolutionPlan, ...]:
+def resolutions_of(
+    objectives: Sequence[Objective], data: Mapping[str, Any]
+) -> tuple[ResolutionPlan, ...]:
     """Return the objectives with at least one ticked box."""
     return tuple(
         ResolutionPlan(block.objective.name, _channels(block), notes_for_imager=block.notes.strip())
@@ -157,7 +183,9 @@ def resolutions_of(objectives: Sequence[Objective], data: Mapping[str, Any]) -> 
 
 def _channels(block: Block) -> tuple[ChannelPlan, ...]:
     return tuple(
-        ChannelPlan(line.wavelength, tuple(c.field.rsplit("-", 1)[1] for c in line.cells if c.is_ticked))
+        ChannelPlan(
+            line.wavelength, tuple(c.field.rsplit("-", 1)[1] for c in line.cells if c.is_ticked)
+        )
         for line in block.lines
         if any(cell.is_ticked for cell in line.cells)
     )
@@ -167,14 +195,34 @@ class RequestEntry:
     """The three parts of the page together: about, samples, imaging. Bound to what was typed."""
 
     def __init__(
-        self, data: QueryDict | None, *, user: User, protocols: Sequence[ClearingProtocol], objectives: Sequence[Objective]
+        self,
+        data: QueryDict | None,
+        *,
+        user: User,
+        protocols: Sequence[ClearingProtocol],
+        objectives: Sequence[Objective],
+        is_resumed: bool = False,
     ) -> None:
+        """`is_resumed` shows what was typed without judging it yet."""
         self.data = data or QueryDict()
         self.objectives = objectives
-        first = {"correspondence_email": user.email, "lab": _lab_of(user)}
-        self.about = AboutForm(data, prefix="about", initial=first)
+        first = {
+            "correspondence_email": user.email,
+            "lab": _lab_of(user),
+            **_typed_in(self.data, "about"),
+        }
+        bound = None if is_resumed else data
+        self.about = AboutForm(bound, prefix="about", initial=first)
         self.samples = SampleFormSet(
-            data, prefix="samples", initial=None if data else [{}], form_kwargs={"protocols": protocols}
+            bound,
+            prefix="samples",
+            initial=_rows(self.data) if bound is None else None,
+            # A row that was added counts as much as the first: none may be left empty.
+            form_kwargs={
+                "protocols": protocols,
+                "empty_permitted": False,
+                "use_required_attribute": False,
+            },
         )
         self.blocks = imaging_blocks(objectives, self.data)
 
@@ -189,7 +237,7 @@ class RequestEntry:
         return RequestPlan(**self.about.cleaned_data, samples=samples)
 
     def show(self, problems: Mapping[str, Sequence[str]]) -> list[str]:
-        """Put the plan's problems beside their fields; return those that belong to no single field."""
+        """Put the plan's problems beside their fields; return those that belong to no one field."""
         rest: list[str] = []
         for address, messages in problems.items():
             if not self._place(address, list(messages)):
@@ -207,13 +255,29 @@ class RequestEntry:
         return False
 
 
+def _typed_in(data: QueryDict, prefix: str) -> dict[str, str]:
+    """Return {field: text} of the fields with this prefix."""
+    return {
+        key.removeprefix(f"{prefix}-"): str(data[key])
+        for key in data
+        if key.startswith(f"{prefix}-")
+    }
+
+
+def _rows(data: QueryDict) -> list[dict[str, str]]:
+    """Return what was typed of each sample; at least one row."""
+    total = data.get("samples-TOTAL_FORMS", "1")
+    count = min(int(total), MOST_SAMPLES) if total.isdecimal() else 1
+    return [_typed_in(data, f"samples-{row}") for row in range(max(count, 1))]
+
+
 def _lab_of(user: User) -> str:
     membership = user.memberships.select_related("lab").order_by("id").first()
     return membership.lab.name if membership else ""
 
 
 def more_rows(data: QueryDict, count: int) -> QueryDict:
-    """Return the data with `count` further samples, each a copy of the last one with the next name."""
+    """Return the data with `count` more samples: copies of the last one with the next names."""
     copy = data.copy()
     total = int(copy.get("samples-TOTAL_FORMS") or 0)
     wanted = min(total + max(count, 0), MOST_SAMPLES)
@@ -243,7 +307,7 @@ def without_row(data: QueryDict, row: int) -> QueryDict:
 def next_name(name: str, number: int) -> str:
     """Return `brain-002` after `brain-001`; a name without a number gets one."""
     stem = name.rstrip("0123456789")
-    digits = name[len(stem):]
+    digits = name[len(stem) :]
     if not digits:
         return f"{name or 'sample'}-{number:03d}"[:64]
     return f"{stem}{int(digits) + 1:0{len(digits)}d}"[:64]

@@ -39,7 +39,9 @@ CHIPS = (
 def request_list(request: HttpRequest) -> HttpResponse:
     """List the requests this person may read; chips and search live in the address."""
     rows = _filtered(selectors.visible_requests(to=person(request)), request.GET)
-    page = Paginator(selectors.with_samples(rows).order_by("-id"), PER_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(selectors.with_samples(rows).order_by("-id"), PER_PAGE).get_page(
+        request.GET.get("page")
+    )
     context = {
         "rows": overview.rows_of(list(page.object_list)),
         "page": page,
@@ -57,7 +59,9 @@ def _filtered(rows: QuerySet[Request], query: QueryDict) -> QuerySet[Request]:
         rows = rows.filter(Q(lab__name=lab) | Q(lab_text=lab))
     if words := query.get("q", "").strip():
         rows = rows.filter(
-            Q(name__icontains=words) | Q(owner__username__icontains=words) | Q(samples__name__icontains=words)
+            Q(name__icontains=words)
+            | Q(owner__username__icontains=words)
+            | Q(samples__name__icontains=words)
         ).distinct()
     return rows
 
@@ -79,7 +83,11 @@ def request_live(request: HttpRequest, owner: str, name: str) -> HttpResponse:
 
 
 def _page_of(found: Request, user: User) -> dict[str, Any]:
-    samples = list(found.samples.select_related("clearing_batch__protocol", "clearing_batch__clearer", "received_by"))
+    samples = list(
+        found.samples.select_related(
+            "clearing_batch__protocol", "clearing_batch__clearer", "received_by"
+        )
+    )
     strips, runs = overview.strips_of(samples), overview.runs_by_sample(samples)
     joint = overview.joint_strip(list(strips.values()))
     return {
@@ -90,7 +98,8 @@ def _page_of(found: Request, user: User) -> dict[str, Any]:
         "joint": joint,
         "timeline": selectors.events_of(found),
         "is_moving": overview.is_moving(found),
-        "may_withdraw": found.state == RequestState.SUBMITTED and roles.can(user, Action.WITHDRAW, found),
+        "may_withdraw": found.state == RequestState.SUBMITTED
+        and roles.can(user, Action.WITHDRAW, found),
         "may_clear": roles.can(user, Action.CLEAR, found),
         "may_image": roles.can(user, Action.IMAGE, found),
     }
@@ -103,7 +112,9 @@ def withdraw(request: HttpRequest, owner: str, name: str) -> HttpResponse:
     """Withdraw the request, with a reason."""
     found = selectors.get_request(owner=owner, name=name, to=person(request))
     workflows.withdraw_request(found, by=person(request), reason=request.POST.get("reason", ""))
-    messages.success(request, f"“{found.name}” is withdrawn. What was done so far stays in its history.")
+    messages.success(
+        request, f"“{found.name}” is withdrawn. What was done so far stays in its history."
+    )
     return redirect(address_of(found))
 
 
@@ -117,11 +128,17 @@ def address_of(found: Request) -> str:
 def new_request(request: HttpRequest) -> HttpResponse:
     """Show the form; a first save makes a draft on the server, with an address of its own."""
     if request.method == "POST":
-        draft = requests.create_draft(owner=person(request), by=person(request), draft=_typed(request.POST))
+        draft = requests.create_draft(
+            owner=person(request), by=person(request), draft=_typed(request.POST)
+        )
         requests.edit_draft(draft, _typed(request.POST), by=person(request))
         return _act(request, draft)
     drafts = selectors.drafts_of(person(request))
-    return render(request, "requests_app/request_form.html", _form_page(_entry(request, None), None) | {"drafts": drafts})
+    return render(
+        request,
+        "requests_app/request_form.html",
+        _form_page(_entry(request, None), None) | {"drafts": drafts},
+    )
 
 
 @require_http_methods(["GET", "POST"])
@@ -136,8 +153,8 @@ def edit_draft(request: HttpRequest, pk: int) -> HttpResponse:
             messages.error(request, refusal.message)
             return redirect("requests:request-list")
         return _act(request, draft)
-    entry = _entry(request, _query(draft.draft or {}))
-    return render(request, "requests_app/request_form.html", _form_page(entry, draft, quiet=True))
+    entry = _entry(request, _query(draft.draft or {}), is_resumed=True)
+    return render(request, "requests_app/request_form.html", _form_page(entry, draft))
 
 
 @require_POST
@@ -152,16 +169,18 @@ def delete_draft(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _act(request: HttpRequest, draft: Request) -> HttpResponse:
-    """Do what the pressed button says with a saved draft: more rows, fewer rows, submit, or just stay."""
+    """Do what the pressed button says with a saved draft: more or fewer rows, submit, or stay."""
     action = request.POST.get("action", "save")
     here = reverse("requests:draft-edit", args=[draft.pk])
     if action == "submit":
         return _submit(request, draft)
     if request.headers.get("HX-Request"):
-        answer = render(request, "requests_app/parts/saved.html", {"draft": draft, "saved_at": timezone.now()})
+        answer = render(
+            request, "requests_app/parts/saved.html", {"draft": draft, "saved_at": timezone.now()}
+        )
         answer["HX-Replace-Url"] = here
         return answer
-    data = request.POST
+    data: QueryDict = request.POST
     if action == "add":
         data = more_rows(data, _number(request.POST.get("add_count"), 1))
     elif action.startswith("remove-"):
@@ -181,36 +200,44 @@ def _submit(request: HttpRequest, draft: Request) -> HttpResponse:
             others = entry.show(refusal.fields) or ([] if refusal.fields else [refusal.message])
         except DomainError as refusal:
             draft.refresh_from_db()
-            others = entry.show({"name": [refusal.message]}) if refusal.code == "taken" else [refusal.message]
+            others = (
+                entry.show({"name": [refusal.message]})
+                if refusal.code == "taken"
+                else [refusal.message]
+            )
         else:
-            messages.success(request, f"“{draft.name}” is submitted. You can follow every sample here.")
+            messages.success(
+                request, f"“{draft.name}” is submitted. You can follow every sample here."
+            )
             return redirect(address_of(draft))
     context = _form_page(entry, draft) | {"others": others, "is_refused": True}
     return render(request, "requests_app/request_form.html", context, status=422)
 
 
-def _entry(request: HttpRequest, data: QueryDict | None) -> RequestEntry:
+def _entry(
+    request: HttpRequest, data: QueryDict | None, *, is_resumed: bool = False
+) -> RequestEntry:
     return RequestEntry(
         data,
+        is_resumed=is_resumed,
         user=person(request),
         protocols=list(selectors.offered_protocols()),
         objectives=list(offered_objectives()),
     )
 
 
-def _form_page(entry: RequestEntry, draft: Request | None, *, quiet: bool = False) -> dict[str, Any]:
-    """`quiet` shows a resumed draft without blaming its empty fields."""
-    if quiet:
-        entry.about._errors = {}  # type: ignore[assignment]  # an unvalidated form has no errors to show
-        for form in entry.samples.forms:
-            form._errors = {}
+def _form_page(entry: RequestEntry, draft: Request | None) -> dict[str, Any]:
     subjects = Subject.objects.order_by("name").values_list("name", flat=True)[:2000]
     return {"entry": entry, "draft": draft, "subjects": subjects, "is_new": draft is None}
 
 
 def _typed(data: QueryDict) -> dict[str, str]:
     """Return what was typed, as the draft keeps it, with the name beside it for lists."""
-    typed = {key: str(value)[:2000] for key, value in data.items() if key not in {"csrfmiddlewaretoken", "action"}}
+    typed = {
+        key: str(value)[:2000]
+        for key, value in data.items()
+        if key not in {"csrfmiddlewaretoken", "action"}
+    }
     return {**typed, "name": typed.get("about-name", "")}
 
 
