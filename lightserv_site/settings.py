@@ -1,5 +1,6 @@
 """The only settings module: each value is read from the environment by env.py, or a constant."""
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -10,6 +11,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from lightserv_site import env
+from lightserv_site.checkout import commit_of
 from lightserv_site.console import LOOK
 from lightserv_site.logs import logging_of
 
@@ -173,6 +175,14 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = DEBUG
+
+
+def _never_changes(path: str, url: str) -> bool:
+    """Return True for files with a hash in their name: browsers may keep them for ever."""
+    return re.search(r"[./][0-9a-f]{12,16}\.\w+$", url) is not None
+
+
+WHITENOISE_IMMUTABLE_FILE_TEST = _never_changes
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
 CRISPY_TEMPLATE_PACK = "bootstrap5"
@@ -217,6 +227,8 @@ DATA_GROUP = env.text("DATA_GROUP", default="")
 FILE_UPLOAD_MAX_MEMORY_SIZE = 5 * 2**20
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 
+# Which code made a product; a checkout knows it, an image is told when it is built.
+CODE_COMMIT = env.text("CODE_COMMIT", default=commit_of(BASE_DIR))
 CLUSTER = env.choice("CLUSTER", ["local", "memory"], default="local")
 CLUSTER_WORKDIR = env.path("CLUSTER_WORKDIR", default=VAR_DIR / "jobs")
 CLUSTER_DATA_ROOT = env.path("CLUSTER_DATA_ROOT", default=DATA_ROOT)

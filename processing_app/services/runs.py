@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -140,6 +141,7 @@ def _create(
         imaging_request=imaging_request,
         pipeline=pipeline,
         pipeline_version=PIPELINE_VERSION,
+        code_commit=settings.CODE_COMMIT,
         requested_by=by,
         active_key=key,
     )
