@@ -1,0 +1,84 @@
+"""The rights table of the staff console: every model, and who may do what to its rows there.
+
+v: look at it, a: add one, c: change one, d: delete one. `EVERY_ROLE` is what each role may do;
+the roles named after it may do more. Nobody outside the staff comes in at all.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tests.support.world import Person as P
+
+ROLES = (P.CLEARER, P.IMAGER, P.PROCESSOR, P.MANAGER, P.OPERATOR, P.SUPERUSER)
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """Who may do what to the rows of one model, and which actions of the list they have."""
+
+    every_role: str
+    more: Mapping[P, str] = field(default_factory=dict)
+    actions: Mapping[str, frozenset[P]] = field(default_factory=dict)
+
+    def of(self, person: P) -> str:
+        return self.more.get(person, self.every_role) if person in ROLES else ""
+
+    def actions_of(self, person: P) -> set[str]:
+        return {name for name, roles in self.actions.items() if person in roles}
+
+
+def _rights(every_role: str, *more: tuple[set[P], str], **actions: set[P]) -> Rights:
+    named = {person: letters for group, letters in more for person in group}
+    return Rights(every_role, named, {name: frozenset(group) for name, group in actions.items()})
+
+
+S = {P.SUPERUSER}
+CLEARING = S | {P.CLEARER, P.MANAGER}
+IMAGING = S | {P.IMAGER, P.MANAGER}
+PROCESSING = S | {P.PROCESSOR, P.MANAGER}
+
+# fmt: off
+CONSOLE: Mapping[str, Rights] = {
+    "requests_app.request":          _rights("v", (S | {P.MANAGER}, "vc")),
+    "requests_app.sample":           _rights("v", (S | {P.CLEARER}, "vc")),
+    "requests_app.subject":          _rights("", (S, "vacd"), delete_selected=S),
+    "requests_app.species":          _rights("v", (S, "vac")),
+    "requests_app.clearingprotocol": _rights("v", (S | {P.CLEARER}, "vac"),
+                                             copy_versions=S | {P.CLEARER}),
+    "requests_app.clearingbatch":    _rights("v", (CLEARING, "vc"), start_batches=CLEARING,
+                                             assign_to_me=CLEARING, complete_batches=CLEARING),
+    "imaging_app.microscope":        _rights("v", (S | {P.IMAGER}, "vac")),
+    "imaging_app.objective":         _rights("v", (S | {P.IMAGER}, "vac")),
+    "imaging_app.imagingbatch":      _rights("v", (IMAGING, "vc"), start_batches=IMAGING),
+    "imaging_app.imagingrequest":    _rights("v", (S | {P.IMAGER}, "vc")),
+    "imaging_app.imagingresolution": _rights("v"),
+    "imaging_app.rawdelivery":       _rights("v"),
+    "processing_app.run":            _rights("v", (PROCESSING, "vc"), cancel_runs=PROCESSING,
+                                             retry_runs=PROCESSING),
+    "processing_app.attempt":        _rights("v", (S, "vc")),
+    "processing_app.product":        _rights("v", (S, "vc")),
+    "processing_app.processingrequest": _rights("v", (S | {P.PROCESSOR}, "vc")),
+    "processing_app.atlas":          _rights("v", (S | {P.PROCESSOR}, "vac")),
+    "viewers_app.datalayer":         _rights("v"),
+    "viewers_app.viewersession":     _rights("", (S | {P.OPERATOR}, "vc"), stop=S | {P.OPERATOR}),
+    "core_app.user":                 _rights("", ({P.MANAGER}, "vac"), (S, "vacd"),
+                                             delete_selected=S),
+    "core_app.lab":                  _rights("v", ({P.MANAGER}, "vac"), (S, "vacd"),
+                                             delete_selected=S),
+    "core_app.event":                _rights("v"),
+}
+# fmt: on
+
+# Models of libraries: superusers alone, and what they may do there is the library's affair.
+OF_LIBRARIES = {
+    "account.emailaddress",
+    "auth.group",
+    "django_q.failure",
+    "django_q.ormq",
+    "django_q.schedule",
+    "django_q.success",
+    "mfa.authenticator",
+    "usersessions.usersession",
+}
+# Rows of these hang on no history, so a superuser may delete one that nothing names.
+WITHOUT_HISTORY = {"requests_app.subject"}

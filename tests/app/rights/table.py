@@ -1,0 +1,261 @@
+"""The rights table: every address, and what each person gets from it.
+
+A `page` is read, a `button` is pressed. Who is not named gets what is usual: nobody signed in is
+sent to sign in, outsiders find nothing, and a reader who presses what is not theirs is refused.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
+
+from django.conf import settings
+from django.utils import timezone
+
+from imaging_app import services as imaging
+from requests_app.models import Request
+from requests_app.services import clearing
+from tests.app.rights.outcomes import Outcome
+from tests.support import world as worlds
+from tests.support.world import PLANES, SUBFOLDER, Person, Series, World
+from viewers_app.services import sessions
+
+APPLICATION, VIEWERS = "lightserv_site.urls", "lightserv_site.viewer_urls"
+Out, P = Outcome, Person
+
+# Who is who. The columns of the table in "People and access" are sums of these.
+NOBODY = {P.ANONYMOUS, P.DEACTIVATED}
+OUTSIDERS = {P.STRANGER, P.LABMATE}
+WRITERS = {P.OWNER, P.SELF_OWNER, P.SUBMITTER}
+BOSSES = {P.MANAGER, P.SUPERUSER}
+STAFF = BOSSES | {P.CLEARER, P.IMAGER, P.PROCESSOR, P.OPERATOR}
+READERS = WRITERS | STAFF | {P.AUDITOR, P.PI, P.SHARING_LABMATE}
+SIGNED_IN = READERS | OUTSIDERS
+EVERYBODY = SIGNED_IN | NOBODY
+EDITORS = WRITERS | BOSSES
+WITHDRAWERS = EDITORS | {P.PI}
+CLEARERS, CLEARING_STAFF = BOSSES | {P.CLEARER, P.SELF_OWNER}, BOSSES | {P.CLEARER}
+IMAGERS, IMAGING_STAFF = BOSSES | {P.IMAGER, P.SELF_OWNER}, BOSSES | {P.IMAGER}
+PROCESSORS = BOSSES | {P.PROCESSOR}
+VIEWERS_OWNER = {P.OWNER, P.SELF_OWNER}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked for: arguments of the address, the query, what a form sends."""
+
+    args: tuple[object, ...] = ()
+    data: Mapping[str, object] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Ready = Callable[[World, Person], Asked]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """One address with one method, in one state of its object."""
+
+    name: str
+    method: str
+    ready: Ready
+    gets: Mapping[Person, Outcome]
+    urlconf: str = APPLICATION
+    case: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (self.method, self.name, self.case)))
+
+
+def _gets(*parts: tuple[set[Person], Outcome]) -> dict[Person, Outcome]:
+    return {person: outcome for group, outcome in parts for person in group}
+
+
+def page(name: str, ready: Ready, opens_for: set[Person], *, as_: Outcome = Out.OPEN) -> Row:
+    """A page: who may not see it finds nothing."""
+    gets = _gets((SIGNED_IN, Out.HIDDEN), (NOBODY, Out.SIGN_IN), (opens_for, as_))
+    return Row(name, "GET", ready, gets)
+
+
+def button(
+    name: str, ready: Ready, works_for: set[Person], *, case: str = "",
+    hidden_from: set[Person] = OUTSIDERS,
+) -> Row:  # fmt: skip
+    """A button: who may read but not press it is told so."""
+    gets = _gets(
+        (SIGNED_IN, Out.REFUSED),
+        (hidden_from, Out.HIDDEN),
+        (NOBODY, Out.SIGN_IN),
+        (works_for, Out.DONE),
+    )
+    return Row(name, "POST", ready, gets, case=case)
+
+
+def viewer(
+    name: str, ready: Ready, *parts: tuple[set[Person], Outcome], method: str = "GET"
+) -> Row:
+    """An address of the viewer origin, where nobody signs in."""
+    gets = _gets((SIGNED_IN, Out.HIDDEN), (NOBODY, Out.NO_COOKIE), *parts)
+    return Row(name, method, ready, gets, urlconf=VIEWERS)
+
+
+def of(find: Callable[[Series], Asked]) -> Ready:
+    """Ask for something of the series that concerns the person."""
+    return lambda world, person: find(world.series(person))
+
+
+def nothing(world: World, person: Person) -> Asked:
+    return Asked()
+
+
+def _keys(request: Request) -> tuple[str, str]:
+    return request.owner.username, request.folder.name
+
+
+WHY = {"reason": "A reason."}
+a_request = of(lambda s: Asked(_keys(s.imaged)))
+waiting_request = of(lambda s: Asked(_keys(s.waiting), WHY))
+a_draft = of(lambda s: Asked((s.draft.pk,), {"about-name": "another name", "action": "save"}))
+a_new_draft = of(lambda s: Asked(data={"about-name": "a new name", "action": "save"}))
+waiting_sample = of(lambda s: Asked((worlds.sample_of(s.waiting).pk,)))
+a_tube = of(lambda s: Asked((worlds.sample_of(s.waiting).code,)))
+a_sample = of(lambda s: Asked((worlds.sample_of(s.imaged).pk,)))
+waiting_batch = of(lambda s: Asked((worlds.batch_of(s.waiting).pk,), {"sample": "all"}))
+begun_batch = of(lambda s: Asked((worlds.batch_of(s.clearing).pk,), WHY))
+cleared_batch = of(lambda s: Asked((worlds.batch_of(s.cleared).pk,), WHY))
+THE_END = {"left_out": "on", "link": "https://example.org/sheet"}
+ended_batch = of(lambda s: Asked((worlds.batch_of(s.clearing).pk,), THE_END))
+ready_to_image = of(lambda s: Asked((worlds.imaging_batch_of(s.cleared).pk,)))
+imaged_sample = of(lambda s: Asked((worlds.imaging_request_of(s.imaged).pk,), WHY))
+sample_being_imaged = of(lambda s: Asked((worlds.imaging_request_of(s.imaging).pk,), WHY))
+a_run = of(lambda s: Asked((worlds.run_of(s.imaged).pk,)))
+planned_run = of(lambda s: Asked((worlds.run_of(s.planned).pk,), WHY))
+failed_run = of(lambda s: Asked((worlds.run_of(s.failed).pk,)))
+a_layer = of(lambda s: Asked((worlds.layer_of(s.imaged).uuid,)))
+a_choice = of(lambda s: Asked(data={"layer": [str(worlds.layer_of(s.imaged).uuid)]}))
+a_view = of(lambda s: Asked((s.view.uuid,)))
+a_key = of(lambda s: Asked((worlds.layer_of(s.imaged).uuid, "info")))
+a_client = of(lambda s: Asked(("empty",)))
+
+
+def a_step(series: Series) -> Asked:
+    batch = worlds.batch_of(series.clearing)
+    return Asked((batch.pk, batch.protocol.steps.all()[0].slug), {"when": "now", "note": "done"})
+
+
+def a_logged_step(series: Series) -> Asked:
+    batch = worlds.batch_of(series.clearing)
+    slug = batch.protocol.steps.all()[0].slug
+    clearing.record_step(batch, slug, performed_at=timezone.now(), by=series.hands.clearer)
+    return Asked((batch.pk, slug), {"replaces": "1"})
+
+
+def begun_imaging(series: Series) -> Asked:
+    """Imaging that has no folders yet."""
+    imaging.start(worlds.imaging_batch_of(series.cleared), by=series.hands.imager)
+    return Asked((worlds.imaging_request_of(series.cleared).pk,))
+
+
+def an_entry(action: str, *, z_step: str = "10") -> Ready:
+    """The channel's form as filled in, and the button pressed below it."""
+
+    def typed(series: Series) -> Asked:
+        found = worlds.imaging_request_of(series.imaging)
+        values = {
+            "raw_subfolder": SUBFOLDER, "z_planes": str(PLANES), "z_step_um": z_step,
+            "left_sheet": "on", "tile_columns": "1", "tile_rows": "1", "tile_overlap": "0",
+            "orientation": "horizontal", "zoom": "1",
+        }  # fmt: skip
+        prefix = f"channel-{found.resolutions.get().channels.get().pk}"
+        data = {f"{prefix}-{name}": value for name, value in values.items()}
+        return Asked((found.pk,), {**data, "action": action})
+
+    return of(typed)
+
+
+def a_renewal(series: Series) -> Asked:
+    return Asked((series.view.uuid,), headers={"origin": settings.VIEWER_URL})
+
+
+def a_ticket(world: World, person: Person) -> Asked:
+    """The person's own ticket; nobody has none."""
+    user = world.user(person)
+    if user is None:
+        return Asked(data={"ticket": "guessed"})
+    layer = worlds.layer_of(world.commons)
+    opened = sessions.open_view([layer], by=user, title="a view")
+    return Asked(data={"ticket": parse_qs(urlsplit(opened.url).query)["ticket"][0]})
+
+
+THE_VIEWERS = (VIEWERS_OWNER, Out.OPEN)
+FOR_ALL = (EVERYBODY, Out.OPEN)
+
+# fmt: off
+ROWS: tuple[Row, ...] = (
+    # ------ requests            -- of what --------------- who may
+    page("requests:home",             nothing,              SIGNED_IN),
+    page("requests:request-list",     nothing,              SIGNED_IN),
+    page("requests:sample-list",      nothing,              SIGNED_IN),
+    page("requests:request-new",      nothing,              SIGNED_IN),
+    button("requests:request-new",    a_new_draft,          SIGNED_IN),
+    page("requests:draft-edit",       a_draft,              EDITORS),
+    button("requests:draft-edit",     a_draft,              EDITORS, hidden_from=SIGNED_IN),
+    button("requests:draft-delete",   a_draft,              EDITORS, hidden_from=SIGNED_IN),
+    page("requests:request-page",     a_request,            READERS),
+    page("requests:request-live",     a_request,            READERS),
+    button("requests:request-withdraw", waiting_request,    WITHDRAWERS),
+    page("requests:tube",             a_tube,               READERS, as_=Out.MOVED),
+    button("requests:sample-receive", waiting_sample,       CLEARERS),
+    # ------ clearing
+    page("clearing:queue",            nothing,              SIGNED_IN),
+    page("clearing:batch",            begun_batch,          READERS),
+    page("clearing:batch-steps",      begun_batch,          READERS),
+    button("clearing:batch-receive",  waiting_batch,        CLEARERS),
+    button("clearing:batch-start",    waiting_batch,        CLEARERS),
+    button("clearing:step-record",    of(a_step),           CLEARERS),
+    button("clearing:step-take-back", of(a_logged_step),    CLEARERS),
+    button("clearing:batch-put-back", begun_batch,          CLEARERS),
+    button("clearing:batch-complete", ended_batch,          CLEARERS),
+    button("clearing:batch-take-over", begun_batch,         CLEARING_STAFF),
+    button("clearing:batch-reopen",   cleared_batch,        CLEARING_STAFF),
+    # ------ imaging
+    page("imaging:queue",             nothing,              SIGNED_IN),
+    page("imaging:batch",             ready_to_image,       READERS),
+    page("imaging:request",           sample_being_imaged,  READERS),
+    button("imaging:batch-start",     ready_to_image,       IMAGERS),
+    button("imaging:request-folders", of(begun_imaging),    IMAGERS),
+    button("imaging:request-enter",   an_entry("save", z_step="12"), IMAGERS, case="save"),
+    button("imaging:request-enter",   an_entry("check"),    IMAGERS, case="check"),
+    button("imaging:request-enter",   an_entry("complete"), IMAGERS, case="complete"),
+    button("imaging:request-skip",    sample_being_imaged,  IMAGERS),
+    button("imaging:request-reopen",  imaged_sample,        IMAGING_STAFF),
+    # ------ processing
+    page("processing:run-list",       nothing,              SIGNED_IN),
+    page("processing:run-detail",     a_run,                READERS),
+    page("processing:run-live",       a_run,                READERS),
+    button("processing:run-cancel",   planned_run,          PROCESSORS),
+    button("processing:run-retry",    failed_run,           PROCESSORS),
+    # ------ volumes
+    page("viewers:volume-list",       nothing,              SIGNED_IN),
+    page("viewers:sample-chooser",    a_sample,             READERS),
+    page("viewers:layer-page",        a_layer,              READERS),
+    page("viewers:thumbnail",         a_layer,              READERS),
+    button("viewers:open",            a_choice,             READERS),
+    page("viewers:open-again",        a_view,               VIEWERS_OWNER),
+    # ------ for everybody
+    Row("healthz", "GET",             nothing,              _gets(FOR_ALL)),
+    Row("readyz", "GET",              nothing,              _gets(FOR_ALL)),
+    # ------ the viewer origin
+    viewer("healthz",                 nothing,              FOR_ALL),
+    viewer("client",                  a_client,             FOR_ALL),
+    viewer("client-root",             nothing,              (EVERYBODY, Out.MOVED)),
+    viewer("open",                    a_ticket,             (SIGNED_IN, Out.MOVED),
+                                                            (NOBODY, Out.GONE)),
+    viewer("view",                    a_view,               THE_VIEWERS),
+    viewer("state",                   a_view,               THE_VIEWERS),
+    viewer("renew",                   of(a_renewal),        THE_VIEWERS, method="POST"),
+    viewer("data",                    a_key,                (READERS, Out.OPEN)),
+)
+# fmt: on
+
+# Families with a rule of their own, each with its own tests.
+FAMILIES = ("accounts/", "admin/")
