@@ -83,7 +83,7 @@ def _importable(step: str) -> bool:
 
 
 def _say(line: str) -> None:
-    print(line)  # noqa: T201
+    sys.stdout.write(f"{line}\n")
 
 
 if __name__ == "__main__":

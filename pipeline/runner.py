@@ -216,10 +216,10 @@ def _leave(attempt: _Attempt, result: StepResult, exit_code: int) -> int:
     try:
         write_atomically(attempt.spec_path.with_name("result.json"), result.to_json())
     except OSError as error:
-        print(f"result.json cannot be written: {error}", file=sys.stderr)  # noqa: T201
+        sys.stderr.write(f"result.json cannot be written: {error}\n")
         return exit_code or STEP_FAILED
     if result.message and exit_code:
-        print(f"{result.reason}: {result.message}", file=sys.stderr)  # noqa: T201
+        sys.stderr.write(f"{result.reason}: {result.message}\n")
     return exit_code
 
 
