@@ -144,6 +144,13 @@ def events_of(request: Request, *, last: int = 200) -> list[Event]:
     return list(rows.select_related("by").order_by("-id")[:last])
 
 
+def has_history(request: Request) -> bool:
+    """Return True once anybody worked on the request: received, cleared, imaged or processed it."""
+    events = Event.objects.filter(root_id=request.pk).exclude(verb="created")
+    events = events.exclude(kind=Request.KIND, verb="moved")
+    return events.exclude(came_from="waiting", to="cancelled").exists()
+
+
 def may_clear(batch: ClearingBatch, by: User) -> bool:
     """Return True for clearing staff, and for the owner of a self-cleared request."""
     return roles.can(by, Action.CLEAR, batch.request)
@@ -154,7 +161,7 @@ def can_start(batch: ClearingBatch, by: User) -> bool:
 
 
 def can_log(batch: ClearingBatch, by: User) -> bool:
-    """Only whoever claimed the batch logs it; a manager may step in."""
+    """Clearing staff log any batch in progress; a self-clearing owner logs their own."""
     if batch.state != ClearingState.IN_PROGRESS or not may_clear(batch, by):
         return False
     return batch.clearer_id in {by.pk, None} or roles.has_role(by, Role.MANAGER, Role.CLEARER)

@@ -78,6 +78,11 @@ def session_of(uuid: UUID, *, owner: User) -> ViewerSession | None:
     return ViewerSession.objects.select_related("owner").filter(uuid=uuid, owner=owner).first()
 
 
+def is_a_view(uuid: UUID) -> bool:
+    """Return True if a view of this address exists, whoever opened it."""
+    return ViewerSession.objects.filter(uuid=uuid).exists()
+
+
 def person_viewing(session: UUID) -> User | None:
     """Return who opened this view, if that person is active and has any view open.
 

@@ -54,7 +54,7 @@ class Migration(migrations.Migration):
                 ('performed_on', models.DateField(blank=True, null=True)),
                 ('notes_from_imaging', models.CharField(blank=True, max_length=1024)),
                 ('state', models.CharField(choices=[('waiting', 'Waiting'), ('in progress', 'In progress'), ('complete', 'Complete'), ('skipped', 'Skipped'), ('cancelled', 'Cancelled')], default='waiting', editable=False, max_length=16)),
-                ('batch', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='imaging_requests', to='imaging_app.imagingbatch')),
+                ('batch', models.ForeignKey(on_delete=django.db.models.deletion.RESTRICT, related_name='imaging_requests', to='imaging_app.imagingbatch')),
                 ('sample', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='imaging_requests', to='requests_app.sample')),
             ],
             options={

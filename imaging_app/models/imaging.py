@@ -62,7 +62,7 @@ class ImagingRequest(Stateful):
     sample = models.ForeignKey(Sample, on_delete=models.CASCADE, related_name="imaging_requests")
     number = models.PositiveSmallIntegerField(default=1)
     batch = models.ForeignKey(
-        ImagingBatch, on_delete=models.PROTECT, related_name="imaging_requests"
+        ImagingBatch, on_delete=models.RESTRICT, related_name="imaging_requests"
     )
     performed_on = models.DateField(null=True, blank=True)
     notes_from_imaging = models.CharField(max_length=1024, blank=True)

@@ -8,8 +8,10 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
 from core_app.admin import HistoryMixin
+from core_app.http import person
 from requests_app.models import Request, Sample, Subject
-from requests_app.services.requests import clearing_started
+from requests_app.selectors import has_history
+from requests_app.services import requests
 from requests_app.states import RequestState
 
 
@@ -90,7 +92,15 @@ class RequestAdmin(HistoryMixin, ModelAdmin):  # type: ignore[misc]  # unfold ha
 
     def has_delete_permission(self, request: HttpRequest, obj: Request | None = None) -> bool:
         """Only superusers, and only what has no history of work."""
-        return bool(request.user.is_superuser and obj is not None and not clearing_started(obj))
+        return bool(request.user.is_superuser and obj is not None and not has_history(obj))
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What hangs on an untouched request goes with it, though it is never deleted alone."""
+        listed, counts, _, protected = super().get_deleted_objects(objs, request)
+        return listed, counts, set(), protected
+
+    def delete_model(self, request: HttpRequest, obj: Request) -> None:
+        requests.delete_untouched(obj, by=person(request))
 
 
 @admin.register(Sample)

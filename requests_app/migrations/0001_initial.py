@@ -164,7 +164,7 @@ class Migration(migrations.Migration):
                 ('expected_handoff_date', models.DateField(blank=True, null=True)),
                 ('notes_for_clearer', models.CharField(blank=True, max_length=400)),
                 ('received_at', models.DateTimeField(blank=True, null=True)),
-                ('clearing_batch', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='samples', to='requests_app.clearingbatch')),
+                ('clearing_batch', models.ForeignKey(null=True, on_delete=django.db.models.deletion.RESTRICT, related_name='samples', to='requests_app.clearingbatch')),
                 ('received_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('request', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='samples', to='requests_app.request')),
                 ('subject', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='samples', to='requests_app.subject')),

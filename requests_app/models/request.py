@@ -146,7 +146,7 @@ class Sample(models.Model):
     expected_handoff_date = models.DateField(null=True, blank=True)
     notes_for_clearer = models.CharField(max_length=400, blank=True)
     clearing_batch = models.ForeignKey(
-        "requests_app.ClearingBatch", null=True, on_delete=models.PROTECT, related_name="samples"
+        "requests_app.ClearingBatch", null=True, on_delete=models.RESTRICT, related_name="samples"
     )
     received_at = models.DateTimeField(null=True, blank=True)
     received_by = models.ForeignKey(

@@ -7,11 +7,12 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from core_app import roles
-from core_app.changes import changed_many
+from core_app.changes import changed_many, removed
 from core_app.errors import Invalid, NotAllowed, NotReady, StaleState, Taken
 from core_app.models import Lab, User
 from core_app.roles import Action
 from core_app.transitions import advance, born, record
+from requests_app import selectors
 from requests_app.models import ClearingBatch, Request, Sample, Species, Subject
 from requests_app.models.request import REQUEST_NAME, SAMPLE_NAME, folder_of
 from requests_app.plans import RequestPlan, SamplePlan
@@ -152,6 +153,18 @@ def withdraw(request: Request, *, by: User, reason: str) -> None:
         )
     with transaction.atomic():
         advance(request, RequestState.WITHDRAWN, by=by, note=reason.strip())
+
+
+def delete_untouched(request: Request, *, by: User) -> None:
+    """Delete a request that nobody worked on, for good. Superusers only; an Event remains."""
+    if not by.is_superuser:
+        raise NotAllowed("Only a superuser deletes a request; others withdraw it.")
+    if selectors.has_history(request):
+        raise NotReady("Somebody worked on this request, so it stays. Withdraw it instead.")
+    with transaction.atomic():
+        record(request, "deleted", by=by, note=str(request))
+        removed(request, {"username": request.owner.username, "request_name": request.name})
+        request.delete()
 
 
 def clearing_started(request: Request) -> bool:

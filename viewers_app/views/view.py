@@ -43,7 +43,9 @@ def view(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Show the wrapper: a thin bar, and the client in a frame."""
     session, refusal = _own_session(request, uuid)
     if session is None:
-        known = refusal is not HTTPStatus.NOT_FOUND
+        if refusal is HTTPStatus.NOT_FOUND and selectors.is_a_view(uuid):
+            refusal = HTTPStatus.FORBIDDEN  # somebody sent their link along: a person is told so
+        known = refusal not in {HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN}
         return _over(
             request, *_words(refusal), again=f"/viewers/again/{uuid}/" if known else "/viewers/"
         )
@@ -155,7 +157,8 @@ def _own_session(request: HttpRequest, uuid: UUID) -> tuple[ViewerSession | None
 def _words(refusal: HTTPStatus) -> tuple[str, HTTPStatus]:
     words = {
         HTTPStatus.UNAUTHORIZED: "Your permission to see this view has expired.",
-        HTTPStatus.NOT_FOUND: "There is no such view, or it is not yours.",
+        HTTPStatus.NOT_FOUND: "There is no such view.",
+        HTTPStatus.FORBIDDEN: "This view is somebody else's. Open the volumes from your own page.",
         HTTPStatus.GONE: "This view has ended.",
     }
     return words[refusal], refusal

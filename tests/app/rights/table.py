@@ -250,7 +250,7 @@ ROWS: tuple[Row, ...] = (
     viewer("client-root",             nothing,              (EVERYBODY, Out.MOVED)),
     viewer("open",                    a_ticket,             (SIGNED_IN, Out.MOVED),
                                                             (NOBODY, Out.GONE)),
-    viewer("view",                    a_view,               THE_VIEWERS),
+    viewer("view",                    a_view, (SIGNED_IN, Out.FORBIDDEN), THE_VIEWERS),
     viewer("state",                   a_view,               THE_VIEWERS),
     viewer("renew",                   of(a_renewal),        THE_VIEWERS, method="POST"),
     viewer("data",                    a_key,                (READERS, Out.OPEN)),

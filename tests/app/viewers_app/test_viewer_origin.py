@@ -161,17 +161,18 @@ def test_pages_of_a_view_want_a_cookie(browser: Browser, address: str) -> None:
     assert answer.status_code == 401
 
 
-@pytest.mark.parametrize("address", ["/view/{}/", "/states/{}"])
+@pytest.mark.parametrize(("address", "status"), [("/view/{}/", 403), ("/states/{}", 404)])
 def test_the_ticket_of_one_person_does_not_open_the_view_of_another(
     browser: Browser,
     view_of: ViewOf,
     stranger: User,
     layer_of: Callable[[User], DataLayer],
     address: str,
+    status: int,
 ) -> None:
     other = view_of(stranger, layer_of(stranger))
 
-    assert other.client.get(address.format(browser.session.uuid)).status_code == 404
+    assert other.client.get(address.format(browser.session.uuid)).status_code == status
 
 
 def test_several_views_of_one_person_go_on_in_one_browser(
