@@ -74,6 +74,7 @@ class Draft:
             for name in (*working_files, *_WORKING_FILES):
                 (self.folder / name).unlink(missing_ok=True)
             _swap(self.folder, self.destination)
+            _sweep(self.destination)
         return outputs
 
     def discard(self) -> None:
@@ -128,6 +129,14 @@ def _adopted(destination: Path, folder: Path, identity: str) -> Draft | None:
     return draft
 
 
+def _sweep(destination: Path) -> None:
+    """Remove the drafts of dead attempts; one killed a moment ago was still locked before."""
+    for other in destination.parent.glob(f"{_glob_quoted(destination.name)}.partial-*"):
+        lock = _try_lock(other)
+        if lock is not None:
+            _remove(other, lock)
+
+
 def _fresh(destination: Path, folder: Path, identity: str) -> Draft:
     folder.mkdir()
     lock = _try_lock(folder)
@@ -145,13 +154,19 @@ def _identity_of(folder: Path) -> str:
 
 
 def _try_lock(folder: Path) -> int | None:
-    """Lock the draft for this process; None if a live process holds it."""
+    """Lock the draft for this process; None if a live process holds it.
+
+    Raises OSError where the file system has no locks: two attempts could not be told apart there.
+    """
     descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         os.close(descriptor)
         return None
+    except OSError:
+        os.close(descriptor)
+        raise
     return descriptor
 
 
