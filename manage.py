@@ -19,6 +19,8 @@ def _prepare_demo() -> None:
     if "SECRET_KEY" not in os.environ:
         os.environ.setdefault("SECRET_KEY_FILE", str(key_file))
     os.environ.setdefault("DEBUG", "1")
+    # Others on this machine have no business in the demo's database and data.
+    os.umask(0o077)
 
 
 def main() -> None:

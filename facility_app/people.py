@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from django.contrib.auth.models import Group
+from django.db import transaction
 
 from core_app.accounts import DEMO_PASSWORD, verified_address
+from core_app.errors import NotReady
 from core_app.models import Lab, LabMembership, User
 from core_app.roles import Role
 
@@ -38,13 +40,18 @@ DEMO_PEOPLE = (
 def seed_people() -> dict[str, User]:
     """Make the demo people, or restore what they should be. Returns {username: person}."""
     lab, _ = Lab.objects.get_or_create(name=DEMO_LAB)
-    return {wanted.username: _person(wanted, lab) for wanted in DEMO_PEOPLE}
+    with transaction.atomic():
+        return {wanted.username: _person(wanted, lab) for wanted in DEMO_PEOPLE}
 
 
 def _person(wanted: DemoPerson, lab: Lab) -> User:
-    user, _ = User.objects.get_or_create(
-        username=wanted.username, defaults={"email": f"{wanted.username}@example.org"}
-    )
+    address = f"{wanted.username}@example.org"
+    user, _ = User.objects.get_or_create(username=wanted.username, defaults={"email": address})
+    if user.email != address:
+        raise NotReady(
+            f"There is an account {wanted.username} that the demo did not make, so this is no demo "
+            "site. Nothing of it was changed; unset DATABASE_URL to play the demo."
+        )
     user.is_staff = wanted.role is not None or wanted.is_admin
     user.is_superuser = wanted.is_admin
     if not user.check_password(DEMO_PASSWORD):

@@ -62,6 +62,14 @@ def as_stored(report: DeliveryReport) -> JsonDict:
     return stored
 
 
+def is_there(folder: Path) -> bool:
+    """Return True if the folder is there and the storage answers."""
+    try:
+        return folder.is_dir()
+    except OSError:
+        return False
+
+
 def folders_in(root: Path, parent: DataPath) -> list[RawFolder]:
     """List the folders that lie where raw data of one objective belongs. Links are left out."""
     try:

@@ -291,6 +291,7 @@ def _store(key: tuple[int, bool, str], report: DeliveryReport, by: User) -> RawD
 def finish(imaging_request: ImagingRequest, *, by: User) -> None:
     """Mark one sample as imaged. The caller holds the transaction and just checked the delivery."""
     _require(selectors.can_edit(imaging_request, by), "Only who images this sample completes it.")
+    _hold(imaging_request)
     unchecked = [
         c for c in selectors.channels_of(imaging_request) if not selectors.has_right_delivery(c)
     ]
@@ -346,7 +347,10 @@ def reopen(imaging_request: ImagingRequest, *, by: User, reason: str) -> None:
     with transaction.atomic():
         advance(imaging_request, ImagingState.IN_PROGRESS, by=by, note=reason.strip())
         batch = imaging_request.batch
-        batch.refresh_from_db(fields=["state"])
+        # Somebody may be finishing the last sample of the batch at this moment.
+        batch.refresh_from_db(
+            fields=["state"], from_queryset=ImagingBatch.objects.select_for_update()
+        )
         if batch.state != ImagingState.IN_PROGRESS:
             advance(batch, ImagingState.IN_PROGRESS, by=by, note=reason.strip())
 

@@ -198,7 +198,7 @@ def _blocks(entry: AcquisitionEntry, folders: Folders) -> list[Block]:
         channel = rows[0].channel
         parent = channel.resolution.raw_folder(ventral_up=channel.ventral_up)
         path = parent.under(settings.DATA_ROOT)
-        blocks.append(Block(rows, str(path), path.is_dir(), folders.get(place, ())))
+        blocks.append(Block(rows, str(path), raw_data.is_there(path), folders.get(place, ())))
     return blocks
 
 

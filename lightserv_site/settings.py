@@ -25,7 +25,7 @@ VIEWER_URL = env.origin("VIEWER_URL", default="http://127.0.0.1:8000")
 SITE_HOST = urlsplit(SITE_URL).hostname or ""
 VIEWER_HOST = urlsplit(VIEWER_URL).hostname or ""
 ALLOWED_HOSTS = [SITE_HOST, VIEWER_HOST]
-CSRF_TRUSTED_ORIGINS = [SITE_URL, VIEWER_URL]
+CSRF_TRUSTED_ORIGINS = [SITE_URL]
 
 INSTALLED_APPS = [
     "unfold",

@@ -1,9 +1,13 @@
 """Addresses of the application origin."""
 
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
 from facility_app import views as facility
+
+# Staff sign in where everybody does: with the second factor, and with a limit of attempts.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns = [
     path("", include("requests_app.urls")),

@@ -9,7 +9,7 @@ from core_app.models import User
 from core_app.roles import Role
 from imaging_app import selectors as imaging_reads
 from imaging_app import services as imaging
-from imaging_app.models import ImagingRequest
+from imaging_app.models import ImagingBatch, ImagingRequest
 from imaging_app.states import ImagingState
 from processing_app.models import Atlas, ProcessingRequest, Run
 from processing_app.services import runs
@@ -62,11 +62,24 @@ def submit_request(draft: Request, plan: RequestPlan, *, by: User) -> Request:
 def withdraw_request(request: Request, *, by: User, reason: str) -> None:
     """Withdraw the request and cancel everything of it that is not finished."""
     with transaction.atomic():
+        _hold_work_of(request)
         requests.withdraw(request, by=by, reason=reason)
         clearing.cancel_open(request, by=by, note=reason)
         imaging.cancel_open(request, by=by, note=reason)
         runs.cancel_runs_of(request, by=by, reason=reason)
         ring(runs.DRIVE)
+
+
+def _hold_work_of(request: Request) -> None:
+    """Take the rows of imaging and clearing for this transaction, so that nobody starts meanwhile.
+
+    Always in this order and before the request's own row, as finishing and re-opening do.
+    """
+    rounds = ImagingRequest.objects.filter(sample__request=request)
+    imaging_batches = ImagingBatch.objects.filter(clearing_batch__request=request)
+    clearing_batches = ClearingBatch.objects.filter(request=request)
+    for rows in (rounds, imaging_batches, clearing_batches):
+        list(rows.order_by("pk").select_for_update().values_list("pk"))
 
 
 def has_open_work(request: Request) -> bool:
@@ -90,7 +103,7 @@ def has_open_work(request: Request) -> bool:
 
 def close_if_finished(request: Request) -> bool:
     """Close the request if nothing of it is open. The caller holds the transaction."""
-    request.refresh_from_db(fields=["state"])
+    _hold(request)
     if request.state != RequestState.SUBMITTED or has_open_work(request):
         return False
     requests.close(request)
@@ -121,9 +134,14 @@ def reopen_imaging(imaging_request: ImagingRequest, *, by: User, reason: str) ->
 
 
 def _reopen(request: Request, *, by: User, reason: str) -> None:
-    request.refresh_from_db(fields=["state"])
+    _hold(request)
     if request.state == RequestState.CLOSED:
         requests.reopen(request, by=by, note=reason)
+
+
+def _hold(request: Request) -> None:
+    """Read the state anew and keep others from changing it until the transaction ends."""
+    request.refresh_from_db(fields=["state"], from_queryset=Request.objects.select_for_update())
 
 
 def may_submit_for_others(user: User) -> bool:

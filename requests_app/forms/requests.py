@@ -264,11 +264,16 @@ def _typed_in(data: QueryDict, prefix: str) -> dict[str, str]:
     }
 
 
+def _count(data: QueryDict) -> int:
+    """Return the number of sample rows, 1 to 50, whatever the browser claims."""
+    total = str(data.get("samples-TOTAL_FORMS", ""))
+    count = int(total) if total.isdecimal() and len(total) < 4 else 1
+    return max(1, min(count, MOST_SAMPLES))
+
+
 def _rows(data: QueryDict) -> list[dict[str, str]]:
     """Return what was typed of each sample; at least one row."""
-    total = data.get("samples-TOTAL_FORMS", "1")
-    count = min(int(total), MOST_SAMPLES) if total.isdecimal() else 1
-    return [_typed_in(data, f"samples-{row}") for row in range(max(count, 1))]
+    return [_typed_in(data, f"samples-{row}") for row in range(_count(data))]
 
 
 def _lab_of(user: User) -> str:
@@ -279,7 +284,7 @@ def _lab_of(user: User) -> str:
 def more_rows(data: QueryDict, count: int) -> QueryDict:
     """Return the data with `count` more samples: copies of the last one with the next names."""
     copy = data.copy()
-    total = int(copy.get("samples-TOTAL_FORMS") or 0)
+    total = _count(copy)
     wanted = min(total + max(count, 0), MOST_SAMPLES)
     for row in range(total, wanted):
         for field in SampleForm.base_fields:
@@ -293,7 +298,7 @@ def more_rows(data: QueryDict, count: int) -> QueryDict:
 def without_row(data: QueryDict, row: int) -> QueryDict:
     """Return the data without one sample; the rows after it move up."""
     copy = data.copy()
-    total = int(copy.get("samples-TOTAL_FORMS") or 0)
+    total = _count(copy)
     if not 0 <= row < total or total == 1:
         return copy
     for index in range(row, total):

@@ -271,6 +271,16 @@ def complete(batch: ClearingBatch, *, by: User, link: str = "", skip_missing: bo
             f"The address has {len(link)} characters; at most {MOST_LINK} fit.",
             fields={"link": ["Shorten it."]},
         )
+    with transaction.atomic():
+        _hold(batch)
+        note = _left_out(batch, skip_missing=skip_missing)
+        if link:
+            ClearingBatch.objects.filter(pk=batch.pk).update(link=link)
+        advance(batch, ClearingState.COMPLETE, by=by, note=note)
+
+
+def _left_out(batch: ClearingBatch, *, skip_missing: bool) -> str:
+    """Return the note that names the unlogged steps; raises NotReady unless they may be skipped."""
     missing = selectors.missing_steps(batch)
     if missing and not skip_missing:
         raise NotReady(
@@ -278,11 +288,7 @@ def complete(batch: ClearingBatch, *, by: User, link: str = "", skip_missing: bo
             f"the first is “{missing[0].label}”. "
             "Log them, or complete with “left out on purpose”."
         )
-    note = f"left out: {', '.join(step.slug for step in missing)}" if missing else ""
-    with transaction.atomic():
-        if link:
-            ClearingBatch.objects.filter(pk=batch.pk).update(link=link)
-        advance(batch, ClearingState.COMPLETE, by=by, note=note)
+    return f"left out: {', '.join(step.slug for step in missing)}" if missing else ""
 
 
 def reopen(batch: ClearingBatch, *, by: User, reason: str) -> None:

@@ -19,6 +19,9 @@ from requests_app.plans import RequestPlan, SamplePlan
 from requests_app.services.people import freeze_username
 from requests_app.states import ClearingState, RequestState
 
+# Saving the others must not bring back a state that somebody has moved on from.
+NEVER_SAVED = frozenset({"id", "state", "state_since", "created_at"})
+
 
 def create_draft(*, owner: User, by: User, draft: dict[str, Any] | None = None) -> Request:
     """Begin a request. Nothing of it is seen by others before submission."""
@@ -56,6 +59,7 @@ def submit(request: Request, plan: RequestPlan, *, by: User) -> list[Sample]:
     """
     if not roles.can(by, Action.EDIT_DRAFT, request):
         raise NotAllowed("Only who writes a draft may submit it.")
+    _hold_draft(request)
     _fill(request, plan)
     try:
         request.full_clean(validate_unique=False, validate_constraints=False, exclude=["draft"])
@@ -71,9 +75,17 @@ def submit(request: Request, plan: RequestPlan, *, by: User) -> list[Sample]:
     return _make_samples(request, plan)
 
 
+def _hold_draft(request: Request) -> None:
+    """Take the row for this transaction: it must still be a draft when the submission lands."""
+    rows = Request.objects.select_for_update().filter(pk=request.pk)
+    if not rows.filter(state=RequestState.DRAFT).exists():
+        raise StaleState("This request was submitted meanwhile. Open its page.")
+
+
 def advance_to_submitted(request: Request, *, by: User) -> None:
     """Save the fields of the request and move it on; the database refuses a name used twice."""
-    request.save(force_update=True)
+    fields = [f.name for f in Request._meta.concrete_fields if f.name not in NEVER_SAVED]
+    request.save(force_update=True, update_fields=fields)
     advance(request, RequestState.SUBMITTED, by=by)
 
 
@@ -146,12 +158,12 @@ def withdraw(request: Request, *, by: User, reason: str) -> None:
             "Say why, so that everybody involved understands it later.",
             fields={"reason": ["Give a reason."]},
         )
-    if clearing_started(request) and not roles.has_role(by, roles.Role.MANAGER):
-        raise NotReady(
-            "Clearing has started, so the samples are no longer as you handed them in. "
-            "Ask a manager to cancel the request."
-        )
     with transaction.atomic():
+        if clearing_started(request) and not roles.has_role(by, roles.Role.MANAGER):
+            raise NotReady(
+                "Clearing has started, so the samples are no longer as you handed them in. "
+                "Ask a manager to cancel the request."
+            )
         advance(request, RequestState.WITHDRAWN, by=by, note=reason.strip())
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -43,9 +44,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEBUG:
-            raise CommandError(
-                "The demo makes accounts with a known password, so it needs DEBUG=1."
-            )
+            raise CommandError("The demo makes accounts with a known password: it needs DEBUG=1.")
+        if connection.vendor != "sqlite":
+            raise CommandError("The demo plays on SQLite only; unset DATABASE_URL.")
         self.console = Console(stderr=False, soft_wrap=True)
         try:
             self._run(options)

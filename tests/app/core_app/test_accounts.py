@@ -227,3 +227,12 @@ def test_a_new_person_comes_with_a_lab(client: Client, manager: User, lab: Lab) 
     newcomer = User.objects.get(username="newcomer")
     assert newcomer.email == "newcomer@example.org"
     assert newcomer.memberships.get().lab == lab
+
+
+def test_staff_sign_in_where_everybody_does(client: Client, manager: User) -> None:
+    page = client.get("/admin/login/?next=/admin/")
+    tried = client.post("/admin/login/", {"username": manager.username, "password": PASSWORD})
+
+    assert page.headers["Location"].startswith("/accounts/login/")
+    assert tried.headers["Location"].startswith("/accounts/login/")
+    assert "_auth_user_id" not in client.session

@@ -322,3 +322,17 @@ def test_a_tubes_code_leads_to_its_request(signed_in: Client, researcher: User) 
 
     assert answer.headers["Location"] == f"/requests/researcher/first_brains/#sample-{sample.pk}"
     assert sample.name not in sample.code
+
+
+@pytest.mark.parametrize("action", ["add", "remove-0", "save"])
+@pytest.mark.parametrize("total", ["60000", "1000000000", "abc", "-5", "9" * 400])
+def test_a_forged_number_of_rows_costs_nothing(signed_in: Client, total: str, action: str) -> None:
+    answer = signed_in.post(
+        "/requests/new/", filled(**{"samples-TOTAL_FORMS": total}, action=action)
+    )
+
+    draft = Request.objects.get().draft
+    assert answer.status_code == 302
+    assert draft is not None
+    assert len(draft) < 500
+    assert signed_in.get(answer.headers["Location"].partition("#")[0]).status_code == 200

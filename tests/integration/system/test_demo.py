@@ -6,9 +6,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
+from core_app.models import User
 from imaging_app.models import ImagingChannel
 from processing_app.models import Product, Run
 from requests_app.models import Request
+from tests.support.people import PASSWORD
 from viewers_app.models import DataLayer
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.alone]
@@ -57,3 +59,16 @@ def test_a_production_site_refuses_the_demo() -> None:
 def test_wrong_options_are_answered_in_words(options: dict[str, object], words: str) -> None:
     with pytest.raises(CommandError, match=words):
         call_command("play_demo", "--no-serve", **options)
+
+
+@override_settings(DEBUG=True)
+def test_the_demo_takes_over_nobodys_account() -> None:
+    somebody = User.objects.create_user("admin", email="admin@facility.example", password=PASSWORD)
+
+    with pytest.raises(CommandError, match="did not make"):
+        call_command("play_demo", "--no-serve", raw=None)
+
+    somebody.refresh_from_db()
+    assert somebody.check_password(PASSWORD)
+    assert not somebody.is_superuser
+    assert User.objects.count() == 1

@@ -1,0 +1,67 @@
+"""Two people at once: whoever acts on what is no longer so is told, and nothing is lost."""
+
+import pytest
+
+from core_app.errors import NotReady, StaleState
+from core_app.models import User
+from requests_app.models import ClearingBatch, Request, Sample
+from requests_app.services import clearing, requests
+from requests_app.workflows import submit_request, withdraw_request
+from tests.support.scenarios import a_batch_being_cleared, a_plan, a_submitted_request
+
+
+def test_a_second_submission_of_one_draft_changes_nothing(researcher: User) -> None:
+    draft = requests.create_draft(owner=researcher, by=researcher)
+    stale = Request.objects.get(pk=draft.pk)
+    submit_request(draft, a_plan(), by=researcher)
+
+    with pytest.raises(StaleState):
+        submit_request(stale, a_plan("another name"), by=researcher)
+
+    draft.refresh_from_db()
+    assert (draft.name, draft.state) == ("first brains", "submitted")
+    assert Sample.objects.count() == 1
+
+
+def test_a_late_submission_does_not_bring_back_what_was_withdrawn(researcher: User) -> None:
+    draft = requests.create_draft(owner=researcher, by=researcher)
+    stale = Request.objects.get(pk=draft.pk)
+    submit_request(draft, a_plan(), by=researcher)
+    withdraw_request(draft, by=researcher, reason="A mistake")
+
+    with pytest.raises(StaleState):
+        submit_request(stale, a_plan(), by=researcher)
+
+    draft.refresh_from_db()
+    assert draft.state == "withdrawn"
+
+
+def test_who_starts_clearing_a_withdrawn_request_is_told(researcher: User, clearer: User) -> None:
+    request = a_submitted_request(researcher)
+    stale = ClearingBatch.objects.select_related("request").get()
+    withdraw_request(request, by=researcher, reason="A mistake")
+
+    with pytest.raises(StaleState):
+        clearing.start(stale, by=clearer)
+
+
+def test_an_owner_who_withdraws_a_moment_after_clearing_began_is_refused(
+    researcher: User, clearer: User
+) -> None:
+    request = a_submitted_request(researcher)
+    stale = Request.objects.get(pk=request.pk)
+    clearing.start(request.clearing_batches.get(), by=clearer)
+
+    with pytest.raises(NotReady):
+        withdraw_request(stale, by=researcher, reason="A mistake")
+
+    assert ClearingBatch.objects.get().state == "in progress"
+
+
+def test_completing_twice_tells_the_second(researcher: User, clearer: User) -> None:
+    batch = a_batch_being_cleared(researcher, by=clearer)
+    stale = ClearingBatch.objects.select_related("request", "protocol").get(pk=batch.pk)
+    clearing.complete(batch, by=clearer, skip_missing=True)
+
+    with pytest.raises(StaleState):
+        clearing.complete(stale, by=clearer, skip_missing=True)
