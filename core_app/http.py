@@ -8,6 +8,7 @@ from typing import Concatenate, ParamSpec, cast
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.http.request import split_domain_port
 from django.shortcuts import redirect
 
 from core_app.errors import DomainError, OutsideError
@@ -24,9 +25,17 @@ def person(request: HttpRequest) -> User:
     return cast("User", request.user)
 
 
+def host_of(request: HttpRequest) -> str:
+    """Return the name the request came to: small letters, no port, no dot at its end.
+
+    Browsers take `View.example.org.` for another name than `view.example.org`; it is one host.
+    """
+    return split_domain_port(request.get_host())[0].strip("[]")
+
+
 def is_viewer_origin(request: HttpRequest) -> bool:
     """Return True if the request came to the viewers' host name."""
-    return request.get_host().rsplit(":", 1)[0] == settings.VIEWER_HOST
+    return host_of(request) == settings.VIEWER_HOST
 
 
 def refusals_as_messages(view: View[P]) -> View[P]:

@@ -6,7 +6,7 @@ from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from core_app.http import is_viewer_origin
+from core_app.http import host_of, is_viewer_origin
 
 Next = Callable[[HttpRequest], HttpResponse]
 
@@ -22,15 +22,53 @@ WRAPPER_POLICY = {"frame-src": [SELF], "form-action": [SELF]}
 
 
 class RouteByHost:
-    """Give the viewer origin its own addresses; nothing of the application answers there."""
+    """Give each origin its own addresses and refuse what belongs to the other.
+
+    The first of the middleware, because whitenoise answers for static files by itself.
+    """
 
     def __init__(self, get_response: Next) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if is_viewer_origin(request):
+        on_viewers = is_viewer_origin(request)
+        if on_viewers:
             request.urlconf = settings.VIEWER_URLCONF
-        return self.get_response(request)
+        refusal = _refused_by_viewers(request) if on_viewers else _refused_by_site(request)
+        return refusal or self.get_response(request)
+
+
+def _refused_by_viewers(request: HttpRequest) -> HttpResponse | None:
+    # The client's own page has no content security policy; ours stands in for it.
+    is_its_page = _is_client_file(request) and ".html" in request.path_info
+    return _plain("Not found.", status=404) if is_its_page else None
+
+
+def _refused_by_site(request: HttpRequest) -> HttpResponse | None:
+    is_ours = host_of(request) in {settings.SITE_HOST, *settings.ALLOWED_HOSTS}
+    if not is_ours or _is_client_file(request):
+        return _plain("Not found.", status=404)
+    if _is_fetched_by_a_sibling(request):
+        return _plain("Open this page itself; other sites may not fetch it.", status=403)
+    return None
+
+
+def _is_client_file(request: HttpRequest) -> bool:
+    return request.path_info.startswith(f"{settings.STATIC_URL}neuroglancer/")
+
+
+def _is_fetched_by_a_sibling(request: HttpRequest) -> bool:
+    """Return True for all but links and forms that come from another name of the same domain.
+
+    To such a request, of the viewer origin for example, the browser adds the session cookie.
+    """
+    sent = request.headers
+    how = sent.get("Sec-Fetch-Mode"), sent.get("Sec-Fetch-Dest")
+    return sent.get("Sec-Fetch-Site") == "same-site" and how != ("navigate", "document")
+
+
+def _plain(words: str, *, status: int) -> HttpResponse:
+    return HttpResponse(f"{words}\n", status=status, content_type="text/plain")
 
 
 class PolicyByFamily:
