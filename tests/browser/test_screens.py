@@ -1,0 +1,66 @@
+"""Every screen of the main job: accessible, without script errors, and never wider than the phone."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.support import world as worlds
+from tests.support.browser import accessibility_problems
+from tests.support.world import Person, World
+
+Opened = Callable[..., Page]
+
+SCREENS: dict[str, tuple[Person, Callable[[World], str]]] = {
+    "home": (Person.OWNER, lambda w: "/"),
+    "requests": (Person.OWNER, lambda w: "/requests/"),
+    "new request": (Person.OWNER, lambda w: "/requests/new/"),
+    "request": (Person.OWNER, lambda w: f"/requests/{w.main.imaged.folder}/"),
+    "samples": (Person.OWNER, lambda w: "/samples/"),
+    "clearing": (Person.CLEARER, lambda w: "/clearing/"),
+    "bench": (
+        Person.CLEARER,
+        lambda w: f"/clearing/batches/{worlds.batch_of(w.main.clearing).pk}/",
+    ),
+    "imaging": (Person.IMAGER, lambda w: "/imaging/"),
+    "imaging a sample": (
+        Person.IMAGER,
+        lambda w: f"/imaging/requests/{worlds.imaging_request_of(w.main.imaging).pk}/",
+    ),
+    "runs": (Person.PROCESSOR, lambda w: "/processing/"),
+    "run": (Person.PROCESSOR, lambda w: f"/processing/runs/{worlds.run_of(w.main.imaged).pk}/"),
+    "volumes": (Person.OWNER, lambda w: "/viewers/"),
+    "chooser": (
+        Person.OWNER,
+        lambda w: f"/viewers/samples/{worlds.sample_of(w.main.imaged).pk}/",
+    ),
+}
+
+
+def look(page: Page, address: str) -> list[str]:
+    """Return what is wrong with a page: its status, axe's findings, script errors, its width."""
+    answer = page.goto(address)
+    assert answer is not None
+    wrong = [] if answer.ok else [f"{address} answered {answer.status}"]
+    width = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    wrong += [f"{address} is {width} pixels too wide"] if width > 0 else []
+    wrong += [f"{address}: {finding}" for finding in accessibility_problems(page)]
+    return wrong + [f"{address}: {p}" for p in page.problems]  # type: ignore[attr-defined]  # set by the fixture
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("viewport", "scheme"), [("desktop", "light"), ("phone", "dark")])
+def test_every_screen_is_fit_for_its_people(page: Opened, viewport: str, scheme: str) -> None:
+    world = worlds.build()
+    pages = {
+        person: page(world.user(person), viewport=viewport, scheme=scheme)
+        for person in {person for person, _ in SCREENS.values()}
+    }
+
+    wrong = [
+        finding
+        for person, address in SCREENS.values()
+        for finding in look(pages[person], address(world))
+    ]
+
+    assert wrong == []
