@@ -1,4 +1,4 @@
-"""Every screen of the main job: accessible, without script errors, and never wider than the phone."""
+"""Every screen of the main job: accessible, free of script errors, no wider than the phone."""
 
 from collections.abc import Callable
 
