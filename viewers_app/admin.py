@@ -66,6 +66,10 @@ class ViewerSessionAdmin(LookOnly):
     date_hierarchy = "created_at"
     actions = ["stop"]
 
+    def get_readonly_fields(self, request: HttpRequest, obj: object = None) -> list[str]:
+        shown = super().get_readonly_fields(request, obj)
+        return [name for name in shown if name not in {"sign_in", "password_stamp"}]
+
     @admin.display(description="age", ordering="created_at")
     def age(self, session: ViewerSession) -> str:
         minutes = (timezone.now() - session.created_at) // timedelta(minutes=1)

@@ -1,4 +1,4 @@
-"""The cookie of the viewer origin: which view a browser has open, signed and short-lived."""
+"""The cookie of the viewer origin: which views a browser has open, signed and short-lived."""
 
 from uuid import UUID
 
@@ -8,13 +8,19 @@ from django.http import HttpRequest, HttpResponse
 from viewers_app.models import ViewerSession
 
 SALT = "viewers_app.cookie"
+# The newest are named. Pages of older views go on with them, and name themselves when they renew.
+MOST_NAMED = 8
 
 
-def give_cookie(response: HttpResponse, session: ViewerSession) -> None:
-    """Let this browser fetch data for the owner of the view, until the cookie is too old."""
+def give_cookie(response: HttpResponse, *views: ViewerSession) -> None:
+    """Let this browser fetch data while one of these views is live and the cookie is young.
+
+    All of them are of one person and one sign-in, so that signing out ends the cookie too.
+    """
+    named = dict.fromkeys(view.uuid.hex for view in views)
     response.set_signed_cookie(
         settings.VIEWER_COOKIE_NAME,
-        str(session.uuid),
+        ".".join(list(named)[:MOST_NAMED]),
         salt=SALT,
         max_age=settings.VIEWER_COOKIE_AGE_S,
         path="/",
@@ -24,9 +30,9 @@ def give_cookie(response: HttpResponse, session: ViewerSession) -> None:
     )
 
 
-def session_in(request: HttpRequest) -> UUID | None:
-    """Return the view that the cookie names, or None if there is no valid one."""
+def views_in(request: HttpRequest) -> frozenset[UUID]:
+    """Return the views that the cookie names; none if there is no valid one."""
     text = request.get_signed_cookie(
         settings.VIEWER_COOKIE_NAME, None, salt=SALT, max_age=settings.VIEWER_COOKIE_AGE_S
     )
-    return UUID(text) if text else None
+    return frozenset(UUID(name) for name in text.split(".")) if text else frozenset()

@@ -1,7 +1,7 @@
 """Who may fetch which volume on the viewer origin. The verdict only; bytes are served elsewhere."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum
 from threading import Lock
@@ -19,7 +19,7 @@ class Access(Enum):
     """What the data path says to a request for a volume."""
 
     ALLOWED = "allowed"
-    NOBODY = "nobody"  # no live view of an active person: 401
+    NOBODY = "nobody"  # none of the views that the cookie names is live: 401
     HIDDEN = "hidden"  # somebody known, but there is nothing for them here: 404
 
 
@@ -32,6 +32,9 @@ class Verdict:
     is_stamped: bool = False
 
 
+# The views that a cookie names, and the volume that is asked for.
+Question = tuple[frozenset[UUID], UUID]
+
 NOBODY = Verdict(Access.NOBODY)
 HIDDEN = Verdict(Access.HIDDEN)
 
@@ -42,13 +45,13 @@ class Verdicts:
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
         self._lock = Lock()
-        self._kept: dict[tuple[UUID, UUID], tuple[float, Verdict]] = {}
+        self._kept: dict[Question, tuple[float, Verdict]] = {}
 
-    def get(self, key: tuple[UUID, UUID]) -> Verdict | None:
+    def get(self, key: Question) -> Verdict | None:
         until, verdict = self._kept.get(key, (0.0, NOBODY))
         return verdict if self.clock() < until else None
 
-    def keep(self, key: tuple[UUID, UUID], verdict: Verdict, *, asked_at: float) -> None:
+    def keep(self, key: Question, verdict: Verdict, *, asked_at: float) -> None:
         with self._lock:
             if len(self._kept) >= MOST_VERDICTS:
                 self._kept.clear()
@@ -63,23 +66,23 @@ class Verdicts:
 verdicts = Verdicts(lambda: time.monotonic())
 
 
-def verdict_on(session: UUID | None, layer: UUID) -> Verdict:
-    """Return what the person behind this viewer session may do; at most 30 s old."""
-    if session is None:
+def verdict_on(named: frozenset[UUID], layer: UUID) -> Verdict:
+    """Return what a browser may do whose cookie names these views; at most 30 s old."""
+    if not named:
         return NOBODY
-    known = verdicts.get((session, layer))
+    known = verdicts.get((named, layer))
     if known:
         return known
     # Counted from before the question: the rights may change while it is being answered.
     asked_at = verdicts.clock()
-    fresh = _judge(session, layer)
+    fresh = _judge(named, layer)
     if fresh.access is Access.ALLOWED:
-        verdicts.keep((session, layer), fresh, asked_at=asked_at)
+        verdicts.keep((named, layer), fresh, asked_at=asked_at)
     return fresh
 
 
-def _judge(session: UUID, uuid: UUID) -> Verdict:
-    person = selectors.person_viewing(session)
+def _judge(named: Collection[UUID], uuid: UUID) -> Verdict:
+    person = selectors.person_viewing(named)
     if person is None:
         return NOBODY
     layer = selectors.find_layer(uuid)

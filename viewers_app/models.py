@@ -3,8 +3,10 @@
 import uuid
 from typing import ClassVar
 
+from django.contrib.sessions.models import Session
 from django.db import models
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
 from core_app.models import Stateful, User, state_is_known
 from core_app.paths import DataPath
@@ -52,7 +54,11 @@ class DataLayer(models.Model):
 
 
 class ViewerSession(Stateful):
-    """One opened view: which layers, for whom, until when. The viewer cookie names it."""
+    """One opened view: which layers, for whom, until when. The viewer cookie names it.
+
+    It ends with the sign-in that it was opened from: the application's session, unless no browser
+    opened it, and the password of then.
+    """
 
     TABLE = SESSION_TABLE
     KIND = "viewer session"
@@ -68,6 +74,10 @@ class ViewerSession(Stateful):
     spec = models.JSONField(
         help_text="Layer uuids and how to show them; never addresses or secrets."
     )
+    sign_in = models.CharField(
+        max_length=40, blank=True, editable=False, help_text="Key of the application's session."
+    )
+    password_stamp = models.CharField(max_length=64, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     last_activity_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
@@ -89,7 +99,19 @@ class ViewerSession(Stateful):
 
     @property
     def is_live(self) -> bool:
-        return self.state == SessionState.READY and self.expires_at > timezone.now()
+        """Return True if data may be fetched for it: asks the database about the sign-in."""
+        is_open = self.state == SessionState.READY and self.expires_at > timezone.now()
+        return is_open and self.owner.is_active and self._is_signed_in()
+
+    def shares_sign_in_with(self, other: "ViewerSession") -> bool:
+        """Return True if signing out once ends both."""
+        return (self.owner_id, self.sign_in) == (other.owner_id, other.sign_in)
+
+    def _is_signed_in(self) -> bool:
+        if not constant_time_compare(self.password_stamp, self.owner.get_session_auth_hash()):
+            return False
+        live = Session.objects.filter(session_key=self.sign_in, expire_date__gt=timezone.now())
+        return not self.sign_in or live.exists()
 
     @property
     def layer_uuids(self) -> list[str]:

@@ -1,10 +1,9 @@
 """Reads of layers and views. Every one that a person asks takes the person."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from uuid import UUID
 
-from django.db.models import Exists, Max, OuterRef, QuerySet
-from django.utils import timezone
+from django.db.models import Max, QuerySet
 
 from core_app.models import User
 from requests_app.models import Sample
@@ -67,10 +66,10 @@ def _worth(layer: DataLayer) -> tuple[int, int, bool, int]:
     )
 
 
-def live_sessions(owner: User) -> QuerySet[ViewerSession]:
-    """Return the views that this person has open and that are not over."""
-    rows = ViewerSession.objects.filter(state=SessionState.READY, expires_at__gt=timezone.now())
-    return rows.filter(owner=owner)
+def live_views(named: Collection[UUID]) -> Iterator[ViewerSession]:
+    """Return those of these views that are live, the newest first."""
+    rows = ViewerSession.objects.select_related("owner").filter(uuid__in=named)
+    return (view for view in rows.filter(state=SessionState.READY) if view.is_live)
 
 
 def session_of(uuid: UUID, *, owner: User) -> ViewerSession | None:
@@ -83,16 +82,10 @@ def is_a_view(uuid: UUID) -> bool:
     return ViewerSession.objects.filter(uuid=uuid).exists()
 
 
-def person_viewing(session: UUID) -> User | None:
-    """Return who opened this view, if that person is active and has any view open.
-
-    Any, because a browser keeps the cookie of the newest view only and the older ones must go on.
-    """
-    open_views = ViewerSession.objects.filter(
-        owner=OuterRef("pk"), state=SessionState.READY, expires_at__gt=timezone.now()
-    )
-    rows = User.objects.filter(Exists(open_views), is_active=True)
-    return rows.filter(viewer_sessions__uuid=session).first()
+def person_viewing(named: Collection[UUID]) -> User | None:
+    """Return whose views a browser names, if one of them is live."""
+    view = next(live_views(named), None)
+    return view.owner if view else None
 
 
 def layers_of(session: ViewerSession) -> list[DataLayer]:

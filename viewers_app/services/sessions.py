@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -37,9 +38,12 @@ class OpenedView:
     session: ViewerSession
 
 
-def open_view(layers: Sequence[DataLayer], by: User, title: str) -> OpenedView:
+def open_view(
+    layers: Sequence[DataLayer], by: User, title: str, *, sign_in: str = ""
+) -> OpenedView:
     """Start a view of these volumes and return its one-time address.
 
+    `sign_in` is the key of the application's session it is opened from; the view ends with that.
     Raises Invalid without a volume or with too many, NotAllowed if one is not the person's to see.
     """
     _require_some(layers)
@@ -48,7 +52,7 @@ def open_view(layers: Sequence[DataLayer], by: User, title: str) -> OpenedView:
             raise NotAllowed("One of these volumes is not yours to see. Ask its owner to share it.")
     token = secrets.token_urlsafe(32)
     with transaction.atomic():
-        session = _start(layers, by, title)
+        session = _start(layers, by, title, sign_in)
         Ticket.objects.create(
             digest=_digest(token),
             session=session,
@@ -68,14 +72,14 @@ def use_ticket(token: str) -> ViewerSession:
     if ticket is None or Ticket.objects.filter(pk=ticket.pk).delete()[0] != 1:
         raise Gone("This link was used before, or is older than a minute.")
     session = ticket.session
-    if not (session.is_live and session.owner.is_active):
+    if not session.is_live:
         raise Gone("This view has ended.")
     return session
 
 
 def renew(session: ViewerSession) -> ViewerSession:
     """Note that somebody is still looking. Raises Gone if the view has ended."""
-    if not (session.is_live and session.owner.is_active):
+    if not session.is_live:
         raise Gone("This view has ended.")
     session.last_activity_at = timezone.now()
     session.save(update_fields=["last_activity_at"])
@@ -92,27 +96,31 @@ def stop_session(session: ViewerSession, by: User) -> None:
 
 
 def expire_sessions() -> int:
-    """End the views whose time is over and drop dead tickets; return how many views ended."""
-    now = timezone.now()
-    Ticket.objects.filter(expires_at__lt=now).delete()
-    over = ViewerSession.objects.filter(state=SessionState.READY, expires_at__lte=now)
-    return sum(_expire(session) for session in over.order_by("expires_at")[:EXPIRED_AT_ONCE])
+    """End the views whose time or sign-in is over, drop dead tickets; return how many ended."""
+    Ticket.objects.filter(expires_at__lt=timezone.now()).delete()
+    ready = ViewerSession.objects.select_related("owner").filter(state=SessionState.READY)
+    over = (session for session in ready.order_by("expires_at") if not session.is_live)
+    return sum(_expire(session) for session in islice(over, EXPIRED_AT_ONCE))
 
 
 def _expire(session: ViewerSession) -> bool:
+    in_time = session.expires_at > timezone.now()
+    note = "its owner signed out" if in_time else "time was over"
     try:
         with transaction.atomic():
-            advance(session, SessionState.EXPIRED, by=None, note="time was over")
+            advance(session, SessionState.EXPIRED, by=None, note=note)
     except (StaleState, InvalidTransition):
         return False  # stopped by somebody in this very moment
     return True
 
 
-def _start(layers: Sequence[DataLayer], by: User, title: str) -> ViewerSession:
+def _start(layers: Sequence[DataLayer], by: User, title: str, sign_in: str) -> ViewerSession:
     session = ViewerSession(
         owner=by,
         title=title[:200],
         spec={"version": SPEC_VERSION, "layers": [str(layer.uuid) for layer in layers]},
+        sign_in=sign_in,
+        password_stamp=by.get_session_auth_hash(),
         expires_at=timezone.now() + timedelta(seconds=settings.VIEWER_MAX_AGE_S),
     )
     session.full_clean(validate_unique=False)

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.http import require_safe
 
-from viewers_app.cookies import session_in
+from viewers_app.cookies import views_in
 from viewers_app.data_access import Access, verdict_on
 from viewers_app.keys import parse_key
 from viewers_app.responses import file_answer
@@ -20,7 +20,7 @@ ALWAYS_ASK = "private, no-cache"
 @require_safe
 def serve_key(request: HttpRequest, uuid: UUID, key: str) -> HttpResponseBase:
     """Serve one file of a volume: 401 without a valid cookie, 404 for what is not there."""
-    verdict = verdict_on(session_in(request), uuid)
+    verdict = verdict_on(views_in(request), uuid)
     if verdict.access is Access.NOBODY:
         return _plain("Open the view again from the site.", status=401)
     wanted = parse_key(key)

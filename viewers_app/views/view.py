@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from viewers_app import neuroglancer, selectors
 from viewers_app.client_page import client_files
-from viewers_app.cookies import give_cookie, session_in
+from viewers_app.cookies import give_cookie, views_in
 from viewers_app.models import DataLayer, ViewerSession
 from viewers_app.services import sessions
 
@@ -33,7 +33,8 @@ def open_ticket(request: HttpRequest) -> HttpResponse:
     except sessions.Gone as gone:
         return _over(request, gone.message, HTTPStatus.GONE, again="/viewers/")
     response = redirect("view", uuid=session.uuid)
-    give_cookie(response, session)
+    others = selectors.live_views(views_in(request))
+    give_cookie(response, session, *filter(session.shares_sign_in_with, others))
     return response
 
 
@@ -81,7 +82,10 @@ def renew(request: HttpRequest, uuid: UUID) -> HttpResponse:
         return JsonResponse({"error": refusal.phrase}, status=refusal)
     sessions.renew(session)
     response = JsonResponse({"seconds_left": _seconds_left(session)})
-    give_cookie(response, session)
+    named = list(selectors.live_views(views_in(request)))
+    if named:
+        # A link to a view of another sign-in shows it, but the cookie ends with its own.
+        give_cookie(response, *filter(named[0].shares_sign_in_with, [session, *named]))
     return response
 
 
@@ -142,8 +146,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def _own_session(request: HttpRequest, uuid: UUID) -> tuple[ViewerSession | None, HTTPStatus]:
     """Return the live view at this address if it is the cookie's person's, else why not."""
-    cookie = session_in(request)
-    person = selectors.person_viewing(cookie) if cookie else None
+    person = selectors.person_viewing(views_in(request))
     if person is None:
         return None, HTTPStatus.UNAUTHORIZED
     session = selectors.session_of(uuid, owner=person)

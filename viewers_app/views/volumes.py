@@ -75,7 +75,12 @@ def open_view(request: HttpRequest) -> HttpResponse:
     if len(layers) != len(wanted):
         raise Http404("There is no such volume, or it is not yours to see.")
     layers.sort(key=lambda layer: wanted.index(layer.uuid))
-    opened = sessions.open_view(layers, by=person(request), title=title_of(layers))
+    opened = sessions.open_view(
+        layers,
+        by=person(request),
+        title=title_of(layers),
+        sign_in=request.session.session_key or "",
+    )
     return redirect(opened.url)
 
 
