@@ -25,11 +25,11 @@ class Access(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer for one viewer and one volume; `folder` is set only if it is allowed."""
+    """The answer for one viewer and one volume; the rest is set only if it is allowed."""
 
     access: Access
     folder: DataPath | None = None
-    is_stamped: bool = False
+    made: str = ""
 
 
 # The views that a cookie names, and the volume that is asked for.
@@ -66,11 +66,11 @@ class Verdicts:
 verdicts = Verdicts(lambda: time.monotonic())
 
 
-def verdict_on(named: frozenset[UUID], layer: UUID) -> Verdict:
+def verdict_on(named: frozenset[UUID], layer: UUID, *, anew: bool = False) -> Verdict:
     """Return what a browser may do whose cookie names these views; at most 30 s old."""
     if not named:
         return NOBODY
-    known = verdicts.get((named, layer))
+    known = None if anew else verdicts.get((named, layer))
     if known:
         return known
     # Counted from before the question: the rights may change while it is being answered.
@@ -88,4 +88,4 @@ def _judge(named: Collection[UUID], uuid: UUID) -> Verdict:
     layer = selectors.find_layer(uuid)
     if layer is None or not can(person, Action.SEE_VOLUMES, layer.request):
         return HIDDEN
-    return Verdict(Access.ALLOWED, layer.folder, bool(layer.product.info_digest))
+    return Verdict(Access.ALLOWED, layer.folder, layer.made)

@@ -7,6 +7,7 @@ from typing import Final
 _SCALE = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 _SHARD = r"[0-9a-f]{1,16}\.shard"
 _CHUNK = r"[0-9]{1,10}-[0-9]{1,10}_[0-9]{1,10}-[0-9]{1,10}_[0-9]{1,10}-[0-9]{1,10}"
+_REVISION: Final = re.compile(r"@([0-9a-f]{16})/(.*)", re.DOTALL)
 _DOCUMENT: Final = re.compile(r"info|provenance")
 _VOXELS: Final = re.compile(rf"({_SCALE})/({_SHARD}|{_CHUNK})")
 _PICTURE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,58}\.png")
@@ -14,18 +15,24 @@ _PICTURE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,58}\.png")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A file below a layer's folder, as path parts without any way out."""
+    """A file below a layer's folder, as path parts without any way out.
+
+    With a revision, it is wanted only if it is of that making of the volume.
+    """
 
     parts: tuple[str, ...]
     is_document: bool
+    revision: str = ""
 
 
 def parse_key(text: str) -> Key | None:
     """Return the key, or None for everything that no volume has."""
-    if _DOCUMENT.fullmatch(text):
-        return Key((text,), is_document=True)
-    voxels = _VOXELS.fullmatch(text)
-    return Key((voxels[1], voxels[2]), is_document=False) if voxels else None
+    revised = _REVISION.fullmatch(text)
+    revision, name = (revised[1], revised[2]) if revised else ("", text)
+    if _DOCUMENT.fullmatch(name):
+        return Key((name,), is_document=True, revision=revision)
+    voxels = _VOXELS.fullmatch(name)
+    return Key((voxels[1], voxels[2]), is_document=False, revision=revision) if voxels else None
 
 
 def picture_key(text: str) -> Key | None:

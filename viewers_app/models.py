@@ -34,6 +34,11 @@ class DataLayer(models.Model):
         return self.product.folder
 
     @property
+    def made(self) -> str:
+        """Return what tells this making of the volume from others, as far as the row knows."""
+        return f"{self.product.made_at.isoformat()} {self.product.info_digest}"
+
+    @property
     def channel(self) -> ImagingChannel:
         return self.product.channel
 

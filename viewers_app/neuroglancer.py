@@ -6,6 +6,7 @@ so a stored state survives a new host name.
 
 import copy
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -104,12 +105,16 @@ def state_of(spec: ViewerSpec, screen: Screen = DESKTOP) -> State:
     return state
 
 
-def delivered(state: State, *, origin: str) -> State:
-    """Return a copy with the absolute address of each layer, which is all the client accepts."""
+def delivered(state: State, *, origin: str, revisions: Mapping[str, str]) -> State:
+    """Return a copy with the absolute address of each layer, which is all the client accepts.
+
+    The address holds the revision, so that a volume that is made again is another to the client.
+    """
     ready = copy.deepcopy(state)
     for layer in ready["layers"]:
         uuid = layer["source"].removeprefix("layer:")
-        layer["source"] = f"precomputed://{origin}/data/{uuid}"
+        revision = f"/@{revisions[uuid]}" if revisions.get(uuid) else ""
+        layer["source"] = f"precomputed://{origin}/data/{uuid}{revision}"
     return ready
 
 

@@ -7,20 +7,26 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.http import require_safe
 
 from viewers_app.cookies import views_in
-from viewers_app.data_access import Access, verdict_on
-from viewers_app.keys import parse_key
+from viewers_app.data_access import Access, Verdict, verdict_on
+from viewers_app.keys import Key, parse_key
 from viewers_app.responses import file_answer
+from viewers_app.revisions import revision_of
 from viewers_app.rooted import open_below
 
-# A volume that is made again keeps its address, so nothing is kept for long.
-CHUNKS = "private, max-age=300"
+# What is in an address with a revision never changes.
+FOR_EVER = "private, max-age=31536000, immutable"
+# Also `info` of a revision: a client that begins has to hear that a right is gone.
 ALWAYS_ASK = "private, no-cache"
 
 
 @require_safe
 def serve_key(request: HttpRequest, uuid: UUID, key: str) -> HttpResponseBase:
-    """Serve one file of a volume: 401 without a valid cookie, 404 for what is not there."""
-    verdict = verdict_on(views_in(request), uuid)
+    """Serve one file of a volume: 401 without a valid cookie, 404 for what is not there.
+
+    410 for what was there: the address names a revision, and the volume was made anew since.
+    """
+    named = views_in(request)
+    verdict = verdict_on(named, uuid)
     if verdict.access is Access.NOBODY:
         return _plain("Open the view again from the site.", status=401)
     wanted = parse_key(key)
@@ -29,13 +35,23 @@ def serve_key(request: HttpRequest, uuid: UUID, key: str) -> HttpResponseBase:
     file = open_below(settings.DATA_ROOT, (*str(verdict.folder).split("/"), *wanted.parts))
     if file is None:
         return _plain("Not found.", status=404)
-    keep = verdict.is_stamped and not wanted.is_document
+    # Asked after opening, so that files which are replaced in this moment are noticed.
+    if wanted.revision and not (
+        _is_of(verdict, wanted) or _is_of(verdict_on(named, uuid, anew=True), wanted)
+    ):
+        file.close()
+        return _plain("This volume was made anew. Reload the page.", status=410)
     return file_answer(
         request,
         file,
         content_type="application/json" if wanted.is_document else "application/octet-stream",
-        cache_control=CHUNKS if keep else ALWAYS_ASK,
+        cache_control=FOR_EVER if wanted.revision and not wanted.is_document else ALWAYS_ASK,
     )
+
+
+def _is_of(verdict: Verdict, wanted: Key) -> bool:
+    folder = verdict.folder
+    return folder is not None and revision_of(folder, made=verdict.made) == wanted.revision
 
 
 def _plain(words: str, *, status: int) -> HttpResponse:

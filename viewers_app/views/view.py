@@ -19,6 +19,7 @@ from viewers_app import neuroglancer, selectors
 from viewers_app.client_page import client_files
 from viewers_app.cookies import give_cookie, views_in
 from viewers_app.models import DataLayer, ViewerSession
+from viewers_app.revisions import revision_of
 from viewers_app.services import sessions
 
 SIZE = re.compile(r"([0-9]{2,5})x([0-9]{2,5})")
@@ -59,6 +60,7 @@ def view(request: HttpRequest, uuid: UUID) -> HttpResponse:
             "renew": reverse("renew", args=[uuid]),
             "renew_every_s": max(10, min(60, settings.VIEWER_COOKIE_AGE_S // 3)),
         },
+        "showing": _revisions(rows),
         "presets": presets,
         "presets_json": [asdict(preset) for preset in presets],
         "layers": rows,
@@ -74,14 +76,18 @@ def view(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @never_cache
 @require_POST
 def renew(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Give the cookie another quarter of an hour, while the page is open."""
+    """Give the cookie another quarter of an hour, while the page is open.
+
+    The page says what it shows, as `<layer>@<revision>`, and hears whether that is outdated.
+    """
     if request.headers.get("Origin") != settings.VIEWER_URL:
         return JsonResponse({"error": "wrong origin"}, status=HTTPStatus.FORBIDDEN)
     session, refusal = _own_session(request, uuid)
     if session is None:
         return JsonResponse({"error": refusal.phrase}, status=refusal)
     sessions.renew(session)
-    response = JsonResponse({"seconds_left": _seconds_left(session)})
+    outdated = _is_outdated(request.POST.getlist("showing"), session)
+    response = JsonResponse({"seconds_left": _seconds_left(session), "outdated": outdated})
     named = list(selectors.live_views(views_in(request)))
     if named:
         # A link to a view of another sign-in shows it, but the cookie ends with its own.
@@ -96,9 +102,11 @@ def state(request: HttpRequest, uuid: UUID) -> HttpResponse:
     session, refusal = _own_session(request, uuid)
     if session is None:
         return JsonResponse({"error": refusal.phrase}, status=refusal)
-    spec = selectors.spec_of(session.title, selectors.layers_of(session))
+    rows = selectors.layers_of(session)
+    spec = selectors.spec_of(session.title, rows)
     found = neuroglancer.state_of(spec, _screen(request.GET.get("size", "")))
-    return JsonResponse(neuroglancer.delivered(found, origin=settings.VIEWER_URL))
+    ready = neuroglancer.delivered(found, origin=settings.VIEWER_URL, revisions=_revisions(rows))
+    return JsonResponse(ready)
 
 
 @xframe_options_sameorigin
@@ -155,6 +163,18 @@ def _own_session(request: HttpRequest, uuid: UUID) -> tuple[ViewerSession | None
     if not session.is_live:
         return None, HTTPStatus.GONE
     return session, HTTPStatus.OK
+
+
+def _revisions(rows: list[DataLayer]) -> dict[str, str]:
+    return {str(layer.uuid): revision_of(layer.folder, made=layer.made) for layer in rows}
+
+
+def _is_outdated(showing: list[str], session: ViewerSession) -> bool:
+    """Return True if a volume was made anew since the page took its address."""
+    now = _revisions(selectors.layers_of(session))
+    shown = [text.partition("@")[::2] for text in showing]
+    # A volume that is being replaced is away for a moment; it is outdated once it is back.
+    return any(now.get(uuid) and now[uuid] != revision for uuid, revision in shown)
 
 
 def _words(refusal: HTTPStatus) -> tuple[str, HTTPStatus]:

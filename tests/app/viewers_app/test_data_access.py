@@ -277,19 +277,13 @@ def test_info_is_json_that_is_asked_for_each_time(browser: Browser, layer: DataL
     assert answer["Cache-Control"] == "private, no-cache"
 
 
-def test_chunks_are_kept_for_a_while_but_by_nobody_else(browser: Browser, layer: DataLayer) -> None:
-    answer = browser.data(layer, SHARD_KEY)
-
-    assert answer["Cache-Control"] == "private, max-age=300"
-    assert answer["Content-Type"] == "application/octet-stream"
-
-
-def test_chunks_of_a_volume_without_a_digest_are_asked_for_each_time(
+def test_chunks_without_a_revision_are_asked_for_each_time(
     browser: Browser, layer: DataLayer
 ) -> None:
-    Product.objects.filter(pk=layer.product.pk).update(info_digest="")
+    answer = browser.data(layer, SHARD_KEY)
 
-    assert browser.data(layer, SHARD_KEY)["Cache-Control"] == "private, no-cache"
+    assert answer["Cache-Control"] == "private, no-cache"
+    assert answer["Content-Type"] == "application/octet-stream"
 
 
 def test_no_other_origin_is_let_in_and_nothing_is_compressed(

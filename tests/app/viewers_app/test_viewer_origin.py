@@ -11,6 +11,7 @@ from pytest_django import Settings
 from core_app.models import User
 from tests.app.viewers_app.conftest import Browser, path_of, site_client, viewer_client
 from viewers_app.models import DataLayer
+from viewers_app.revisions import revision_of
 from viewers_app.services import sessions
 
 ViewOf = Callable[..., Browser]
@@ -124,7 +125,8 @@ def test_the_state_has_the_absolute_address_of_each_volume(
     answer = browser.client.get(f"/states/{browser.session.uuid}")
 
     state = json.loads(answer.content)
-    source = f"precomputed://{settings.VIEWER_URL}/data/{layer.uuid}"
+    revision = revision_of(layer.folder, made=layer.made)
+    source = f"precomputed://{settings.VIEWER_URL}/data/{layer.uuid}/@{revision}"
     assert [each["source"] for each in state["layers"]] == [source]
     assert "no-store" in answer["Cache-Control"]
 

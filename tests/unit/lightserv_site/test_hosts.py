@@ -104,7 +104,7 @@ def static_files(settings: Settings) -> None:
 
 def static(settings: Settings, host: str, name: str) -> int:
     answer = Client(SERVER_NAME=host).get(f"{settings.STATIC_URL}{name}")
-    answer.close()
+    list(answer)  # read to its end, which closes the file
     return answer.status_code
 
 

@@ -54,6 +54,25 @@ BAD = [
 ]
 
 
+REVISION = "0123456789abcdef"
+NO_REVISIONS = ["", "@", "@x", "@0123456789abcde", "@0123456789ABCDEF", "@0123456789abcdef0", "r"]
+
+
+@pytest.mark.parametrize(("text", "parts"), GOOD.items())
+def test_a_key_may_name_the_revision_it_wants(text: str, parts: tuple[str, ...]) -> None:
+    key = parse_key(f"@{REVISION}/{text}")
+
+    assert key is not None
+    assert (key.parts, key.revision) == (parts, REVISION)
+
+
+@pytest.mark.parametrize("revision", NO_REVISIONS)
+def test_no_other_prefix_is_a_revision(revision: str) -> None:
+    assert parse_key(f"{revision}/info") is None
+    assert parse_key(f"{revision}/30000_30000_40000/0.shard") is None
+    assert parse_key(f"@{REVISION}/{revision}/info") is None
+
+
 @pytest.mark.parametrize(("text", "parts"), GOOD.items())
 def test_a_key_of_a_volume_is_taken_apart(text: str, parts: tuple[str, ...]) -> None:
     key = parse_key(text)

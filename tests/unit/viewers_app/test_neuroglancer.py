@@ -9,6 +9,7 @@ import pytest
 from viewers_app.neuroglancer import LayerSpec, Screen, ViewerSpec, delivered, presets, state_of
 
 GOLDEN = Path(__file__).parent / "golden"
+REVISIONS = {"00000000-0000-4000-8000-000000000001": "0123456789abcdef"}
 GREEN, RED = "#00ff00", "#ff0000"
 
 
@@ -45,7 +46,9 @@ GOLDEN_STATES = {
     "two-channels.json": state_of(two_channels()),
     "on-a-phone.json": state_of(two_channels(), Screen(390, 750)),
     "nothing-left.json": state_of(ViewerSpec("brain-001 · Raw", (), "horizontal")),
-    "delivered.json": delivered(state_of(two_channels()), origin="https://view.example.net"),
+    "delivered.json": delivered(
+        state_of(two_channels()), origin="https://view.example.net", revisions=REVISIONS
+    ),
 }
 
 
@@ -109,7 +112,7 @@ def test_a_stored_state_has_no_address() -> None:
 def test_delivery_leaves_the_stored_state_alone() -> None:
     stored = state_of(two_channels())
 
-    delivered(stored, origin="https://view.example.net")
+    delivered(stored, origin="https://view.example.net", revisions=REVISIONS)
 
     assert stored == state_of(two_channels())
 

@@ -97,10 +97,17 @@ function showTime() {
   place.classList.toggle("is-short", minutes <= 10);
 }
 
-function say(words, { again }) {
+function say(words, { again = false, reload = false }) {
   banner.querySelector("[data-banner-words]").textContent = words;
   banner.querySelector("[data-banner-again]").hidden = !again;
+  banner.querySelector("[data-banner-reload]").hidden = !reload;
   banner.hidden = false;
+}
+
+// Which making of each volume the client was told; the site knows whether it is still there.
+function showing() {
+  const shown = document.querySelectorAll("[data-showing]");
+  return new URLSearchParams([...shown].map((each) => ["showing", each.dataset.showing]));
 }
 
 async function denied() {
@@ -113,17 +120,19 @@ async function denied() {
 
 async function check() {
   try {
-    const answer = await fetch(page.renew, { method: "POST" });
+    const answer = await fetch(page.renew, { method: "POST", body: showing() });
     if (!answer.ok) {
       say("This view has ended, so no more data is loaded. What is on the screen stays.", { again: true });
       return;
     }
-    endsAt = Date.now() + (await answer.json()).seconds_left * 1000;
+    const renewed = await answer.json();
+    endsAt = Date.now() + renewed.seconds_left * 1000;
     const names = await denied();
     if (names.length) say(`These volumes are no longer yours to see, or are gone: ${names.join(", ")}.`, { again: true });
+    else if (renewed.outdated) say("A volume of this view was made anew, so no more of the old one is loaded. Reload to see it.", { reload: true });
     else banner.hidden = true;
   } catch {
-    say("The site does not answer. Data is loaded again when it is back.", { again: false });
+    say("The site does not answer. Data is loaded again when it is back.", {});
   }
 }
 
@@ -138,6 +147,7 @@ document.addEventListener("click", (event) => {
   if (button.dataset.preset) turn(button.dataset.preset);
   else if ("contrast" in button.dataset) toggleContrast();
   else if ("reload" in button.dataset) reload();
+  else if ("bannerReload" in button.dataset) location.reload();
 });
 document.addEventListener("visibilitychange", () => document.hidden || tick());
 
