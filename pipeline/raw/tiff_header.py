@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import struct
 from dataclasses import dataclass
@@ -18,9 +19,15 @@ _DESCRIPTION, _STRIP_OFFSETS, _STRIP_COUNTS, _PREDICTOR = 270, 273, 279, 317
 _TILE_OFFSETS, _TILE_COUNTS, _SAMPLE_FORMAT = 324, 325, 339
 _FORMATS: Final = {1: "B", 2: "s", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 16: "Q", 17: "q"}
 _KINDS: Final = {1: "uint", 2: "int", 3: "float"}
-_MOST_PAGES: Final = 4096
-_MOST_ENTRIES: Final = 4096
 _HEAD_BYTES: Final = 4096
+
+# A person waits while the site reads headers, and anybody may have written the file. Real planes
+# have a few pages of some 20 tags and at most one strip per row.
+_MOST_PAGES: Final = 64
+_MOST_ENTRIES: Final = 512
+_MOST_VALUES: Final = 65_536
+_MOST_BYTES: Final = 4 << 20
+_LONGEST_DESCRIPTION: Final = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +70,20 @@ class _Reader:
     head: bytes = b""
     order: str = "<"
     is_big: bool = False
+    left: int = _MOST_BYTES
 
     def read(self, offset: int, count: int) -> bytes:
-        if offset + count <= len(self.head):
-            return self.head[offset : offset + count]
         if offset + count > self.size:
             raise _Malformed("truncated", f"byte {offset + count:,} of {self.size:,} is needed")
-        return os.pread(self.descriptor, count, offset)
+        self.left -= count
+        if self.left < 0:
+            raise _Malformed("unsupported", f"its header is longer than {_MOST_BYTES:,} bytes")
+        if offset + count <= len(self.head):
+            return self.head[offset : offset + count]
+        data = os.pread(self.descriptor, count, offset)
+        if len(data) != count:
+            raise _Malformed("truncated", "it became shorter while it was read")
+        return data
 
     def numbers(self, offset: int, count: int, letter: str) -> tuple[int, ...]:
         form = f"{self.order}{count}{letter}"
@@ -77,6 +91,7 @@ class _Reader:
 
 
 _Tags: TypeAlias = dict[int, tuple[str, int, int]]  # tag -> struct letter, count, offset of values
+_Extents: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]  # offsets, byte counts
 
 
 def read_header(path: Path) -> PlaneHeader | HeaderProblem:
@@ -95,15 +110,16 @@ def read_header(path: Path) -> PlaneHeader | HeaderProblem:
         os.close(descriptor)
 
 
-def read_description(path: Path, *, longest: int = 16 * 1024 * 1024) -> str:
+def read_description(path: Path) -> str:
     """The ImageDescription of the first page (OME-XML, say), or "" if there is none or no TIFF."""
     try:
         with path.open("rb") as stream:
             reader = _opened(stream.fileno())
             tags, _ = _directory(reader, _first_directory(reader))
             letter, count, offset = tags.get(_DESCRIPTION, ("s", 0, 0))
-            if letter != "s" or count > longest:
+            if letter != "s" or count > _LONGEST_DESCRIPTION:
                 return ""
+            reader.left = count
             return reader.read(offset, count).rstrip(b"\0").decode("utf-8", errors="replace")
     except (OSError, _Malformed):
         return ""
@@ -153,9 +169,11 @@ def _directory(reader: _Reader, offset: int) -> tuple[_Tags, int]:
 
 def _pages(reader: _Reader) -> Iterator[_Tags]:
     offset, seen = _first_directory(reader), set[int]()
-    while offset and len(seen) < _MOST_PAGES:
+    while offset:
         if offset in seen:
             raise _Malformed("truncated", "its directories form a loop")
+        if len(seen) == _MOST_PAGES:
+            raise _Malformed("unsupported", f"it holds more than {_MOST_PAGES} images")
         seen.add(offset)
         tags, offset = _directory(reader, offset)
         yield tags
@@ -169,6 +187,8 @@ def _values(reader: _Reader, tags: _Tags, tag: int, default: int | None = None) 
     letter, count, offset = tags[tag]
     if letter == "s":
         raise _Malformed("unsupported", f"TIFF tag {tag} is not a number")
+    if not 0 < count <= _MOST_VALUES:
+        raise _Malformed("unsupported", f"TIFF tag {tag} claims {count:,} values")
     return reader.numbers(offset, count, letter)
 
 
@@ -176,50 +196,55 @@ def _header(reader: _Reader) -> PlaneHeader:
     pages = list(_pages(reader))
     if not pages:
         raise _Malformed("truncated", "it holds no image")
-    for tags in pages:
-        _require_all_pixels(reader, tags)
+    extents, *_ = [_whole_extents(reader, tags) for tags in pages]
     tags = pages[0]
     bits, samples = _values(reader, tags, _BITS, 1)[0], _values(reader, tags, _SAMPLES, 1)[0]
     kind = _KINDS.get(_values(reader, tags, _SAMPLE_FORMAT, 1)[0], "unknown")
     width, height = _values(reader, tags, _WIDTH)[0], _values(reader, tags, _HEIGHT)[0]
-    plain = len(pages) == 1 and samples == 1
+    if min(width, height) < 1:
+        raise _Malformed("unsupported", f"it claims to have {width:,} x {height:,} pixels")
+    plain = len(pages) == 1 and samples == 1 and _is_plain(reader, tags)
     expected = width * height * bits // 8
     return PlaneHeader(
         width=width,
         height=height,
         dtype=f"{kind}{bits}",
         pages=len(pages),
-        data_offset=_contiguous_start(reader, tags, expected) if plain else None,
-        byte_count=sum(_extents(reader, tags)[1]),
+        data_offset=_contiguous_start(*extents, expected) if plain else None,
+        byte_count=sum(extents[1]),
         samples=samples,
     )
 
 
-def _extents(reader: _Reader, tags: _Tags) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    if _TILE_OFFSETS in tags:
-        return _values(reader, tags, _TILE_OFFSETS), _values(reader, tags, _TILE_COUNTS)
-    return _values(reader, tags, _STRIP_OFFSETS), _values(reader, tags, _STRIP_COUNTS)
-
-
-def _require_all_pixels(reader: _Reader, tags: _Tags) -> None:
-    offsets, counts = _extents(reader, tags)
+def _whole_extents(reader: _Reader, tags: _Tags) -> _Extents:
+    """Where the strips or tiles of a page are and how long; all must lie within the file."""
+    tiled = _TILE_OFFSETS in tags
+    offsets = _values(reader, tags, _TILE_OFFSETS if tiled else _STRIP_OFFSETS)
+    counts = _values(reader, tags, _TILE_COUNTS if tiled else _STRIP_COUNTS)
     if len(offsets) != len(counts):
         raise _Malformed("unsupported", "its strips and their sizes do not match")
+    if min(offsets) < 0 or min(counts) < 0:
+        raise _Malformed("unsupported", "its strips lie before the beginning of the file")
     end = max(offset + count for offset, count in zip(offsets, counts, strict=True))
     if end > reader.size:
         raise _Malformed("truncated", f"it has {reader.size:,} of at least {end:,} bytes")
+    return offsets, counts
 
 
-def _contiguous_start(reader: _Reader, tags: _Tags, expected: int) -> int | None:
-    """Where the pixels start if they can be read as they lie in the file, else None."""
-    plain = (
+def _is_plain(reader: _Reader, tags: _Tags) -> bool:
+    """Are the values stored as a little-endian machine has them in memory, row by row?"""
+    return (
         _TILE_OFFSETS not in tags
         and reader.order == "<"
         and _values(reader, tags, _COMPRESSION, 1)[0] == 1
         and _values(reader, tags, _PREDICTOR, 1)[0] == 1
     )
-    offsets, counts = _extents(reader, tags)
-    joined = all(
-        offsets[index] + counts[index] == offsets[index + 1] for index in range(len(offsets) - 1)
-    )
-    return offsets[0] if plain and joined and sum(counts) == expected else None
+
+
+def _contiguous_start(
+    offsets: tuple[int, ...], counts: tuple[int, ...], expected: int
+) -> int | None:
+    """Where the pixels start if the strips lie one after another and nothing is missing."""
+    ends = map(operator.add, offsets, counts)
+    joined = all(end == start for end, start in zip(ends, offsets[1:], strict=False))
+    return offsets[0] if joined and sum(counts) == expected else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -135,6 +136,32 @@ def change_size(path: Path, shape: tuple[int, int] = (10, 18)) -> None:
 
 def replace_by_text(path: Path) -> None:
     path.write_bytes(b"this is no image\n" * 20)
+
+
+def crafted_directories(
+    path: Path, *, directories: int, entries: int, size: int | None = None
+) -> None:
+    """A TIFF whose many directories all point at one long strip table; `size` makes it sparse."""
+    table = 8 + directories * 66
+    tags = (
+        (256, 4, 1, 16),
+        (257, 4, 1, 12),
+        (258, 3, 1, 16),
+        (273, 4, entries, table),
+        (279, 4, entries, table),
+    )
+    body = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    parts = [struct.pack("<2sHI", b"II", 42, 8)]
+    for number in range(1, directories + 1):
+        following = 8 + number * 66 if number < directories else 0
+        parts.append(struct.pack("<H", len(tags)) + body + struct.pack("<I", following))
+    path.write_bytes(b"".join(parts))
+    os.truncate(path, size or table + entries * 4)
+
+
+def spoil_name(path: Path) -> Path:
+    """Rename a file to a name that is no UTF-8, as old Windows shares write it."""
+    return path.rename(path.with_name(os.fsdecode(b"M\xfcller ") + path.name))
 
 
 def make_unreadable(path: Path) -> None:

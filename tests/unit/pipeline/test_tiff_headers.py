@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -141,6 +143,91 @@ def test_directories_in_a_loop_end(plane: Path) -> None:
     plane.write_bytes(raw)
 
     assert _fault(plane) == "truncated"
+
+
+@pytest.fixture
+def bytes_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How much every read of a header has asked for."""
+    counts: list[int] = []
+    original = os.pread
+
+    def counting(descriptor: int, count: int, offset: int) -> bytes:
+        counts.append(count)
+        return original(descriptor, count, offset)
+
+    monkeypatch.setattr(os, "pread", counting)
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("directories", "entries", "words"),
+    [
+        (4096, 200_000, "more than 64 images"),
+        (64, 200_000, "200,000 values"),
+        (64, 65_536, "longer than"),
+    ],
+)
+def test_a_crafted_file_is_refused_after_little_reading(
+    tmp_path: Path, bytes_read: list[int], directories: int, entries: int, words: str
+) -> None:
+    stacks.crafted_directories(tmp_path / "x.tif", directories=directories, entries=entries)
+
+    problem = read_header(tmp_path / "x.tif")
+
+    assert isinstance(problem, HeaderProblem)
+    assert problem.fault == "unsupported"
+    assert words in problem.detail
+    assert sum(bytes_read) < 5_000_000
+
+
+def test_a_sparse_file_takes_little_memory(tmp_path: Path) -> None:
+    stacks.crafted_directories(tmp_path / "x.tif", directories=1, entries=4_000_000, size=20 << 20)
+
+    tracemalloc.start()
+    problem = read_header(tmp_path / "x.tif")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert isinstance(problem, HeaderProblem)
+    assert peak < 1_000_000
+
+
+def test_a_plane_of_one_strip_per_row_is_read_as_it_lies(tmp_path: Path) -> None:
+    path = tmp_path / "plane.tif"
+    tifffile.imwrite(path, np.full((2160, 2560), 7, dtype=np.uint16), rowsperstrip=1)
+
+    header = read_header(path)
+
+    assert isinstance(header, PlaneHeader)
+    assert header.data_offset is not None
+
+
+def test_a_description_of_two_megabytes_is_read(tmp_path: Path) -> None:
+    xml = '<OME><Pixels SizeX="4"/>' + "<TiffData/>" * 190_000 + "</OME>"
+    path = tmp_path / "plane.tif"
+    tifffile.imwrite(path, np.zeros((4, 4), np.uint16), description=xml, metadata=None)
+
+    assert isinstance(read_header(path), PlaneHeader)
+    assert pixel_facts(read_description(path)) == {"SizeX": 4}
+
+
+@pytest.mark.parametrize(
+    ("tag", "field", "value"),
+    [
+        (257, 8, 0),  # no rows
+        (273, 4, 0),  # no strips
+        (258, 4, 2**31),  # more values than the file has bytes
+    ],
+)
+def test_senseless_tags_are_unsupported(plane: Path, tag: int, field: int, value: int) -> None:
+    raw = bytearray(plane.read_bytes())
+    first = int.from_bytes(raw[4:8], "little")
+    entries = range(first + 2, first + 2 + 12 * raw[first], 12)
+    (entry,) = [at for at in entries if int.from_bytes(raw[at : at + 2], "little") == tag]
+    raw[entry + field : entry + field + 4] = value.to_bytes(4, "little")
+    plane.write_bytes(raw)
+
+    assert _fault(plane) == "unsupported"
 
 
 def test_random_damage_never_raises(plane: Path) -> None:
