@@ -39,6 +39,8 @@ REASONS: Final = frozenset(
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 JsonDict: TypeAlias = dict[str, Json]
 
+# What Python makes of bytes that are no UTF-8. No database takes it, so it leaves as readable text.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 
 
@@ -143,7 +145,8 @@ class StepResult:
 
 
 def _dump(document: Mapping[str, object]) -> str:
-    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return _SURROGATE.sub(lambda found: f"\\\\u{ord(found[0]):04x}", text)
 
 
 def _object(text: str | bytes) -> JsonDict:

@@ -23,7 +23,15 @@ from pipeline.raw.sorting import (
     sort_listing,
 )
 from pipeline.raw.tiff_header import HeaderFault, HeaderProblem, PlaneHeader
-from pipeline.raw.wording import be, belong, count_files, files_are, folded, plane_ranges
+from pipeline.raw.wording import (
+    be,
+    belong,
+    count_files,
+    files_are,
+    folded,
+    plane_ranges,
+    unprintable_names,
+)
 
 Headers: TypeAlias = Mapping[str, PlaneHeader | HeaderProblem]
 
@@ -90,12 +98,14 @@ def _folder_problems(found: SortedListing) -> Iterator[Problem]:
         yield Problem(
             "", "The folder is empty.", "Copy the raw planes into it, then press Check again."
         )
-    elif not found.groups and not found.links_out:
+    elif not found.groups and not found.links_out and not found.unprintable:
         yield Problem(
             "",
             f"None of the {found.files:,} files has the name of a raw plane.",
             "Choose the folder that holds the RawDataStack files, then press Check again.",
         )
+    if found.unprintable:
+        yield unprintable_names(found.unprintable, then="press Check again")
     if found.links_out:
         names = [entry.name for entry in found.links_out]
         yield Problem(

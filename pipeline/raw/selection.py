@@ -10,7 +10,7 @@ from pipeline.errors import BadInput
 from pipeline.raw.check import scan_folder
 from pipeline.raw.layouts import looks_like_tiff
 from pipeline.raw.sorting import Group, sort_listing
-from pipeline.raw.wording import be, folded, plane_ranges
+from pipeline.raw.wording import be, folded, is_printable, plane_ranges, unprintable_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,9 @@ def lavision_planes(
     root: Path, folder: Path, *, channel_index: int, sheet_code: int, planes: int
 ) -> list[Path]:
     """The planes of one channel and sheet of a single-tile acquisition; BadInput if not all."""
-    group = sort_listing(_listing(root, folder)).groups.get((sheet_code, channel_index, (0, 0)))
+    found = sort_listing(_listing(root, folder))
+    _require_printable(found.unprintable)
+    group = found.groups.get((sheet_code, channel_index, (0, 0)))
     files = _exactly(group or Group(), planes, f"C{sheet_code:02d}, Filter{channel_index:04d}")
     return [folder / entry.name for entry in files]
 
@@ -34,6 +36,7 @@ def sorted_planes(root: Path, folder: Path, *, planes: int | None) -> list[Path]
     """Every TIFF of a folder, numbers in names counting as numbers; BadInput if not `planes`."""
     listing = _listing(root, folder)
     names = sorted((e.name for e in listing if looks_like_tiff(e.name)), key=_natural)
+    _require_printable([name for name in names if not is_printable(name)])
     if planes is not None and len(names) != planes:
         raise _bad(f"The folder {folder.name} has {len(names):,} of {planes:,} planes.")
     return [folder / name for name in names]
@@ -47,6 +50,12 @@ def _listing(root: Path, folder: Path) -> Sequence[FileEntry]:
     if outside := [entry.name for entry in listing if entry.link_out]:
         raise _bad(f"These files are links out of the data storage: {folded(outside)}.")
     return listing
+
+
+def _require_printable(unprintable: Sequence[str]) -> None:
+    if unprintable:
+        problem = unprintable_names(unprintable, then="retry")
+        raise BadInput(f"{problem.what} {problem.remedy}", [problem])
 
 
 def _exactly(group: Group, planes: int, what: str) -> list[FileEntry]:

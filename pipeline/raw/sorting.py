@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.raw.layouts import PlaneName, parse_lavision
+from pipeline.raw.wording import is_printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,6 +42,7 @@ class SortedListing:
 
     groups: dict[GroupKey, Group] = field(default_factory=dict)
     links_out: list[FileEntry] = field(default_factory=list)
+    unprintable: list[str] = field(default_factory=list)  # raw planes whose names are no UTF-8
     files: int = 0
     ignored: int = 0
     raw_bytes: int = 0
@@ -54,6 +56,8 @@ def sort_listing(listing: Sequence[FileEntry]) -> SortedListing:
         plane = parse_lavision(entry.name)
         if plane is None:
             found.ignored += 1
+        elif not is_printable(entry.name):
+            found.unprintable.append(entry.name)
         elif entry.link_out:
             found.links_out.append(entry)
         else:

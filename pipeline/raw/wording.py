@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.contract import Problem
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -15,6 +17,16 @@ def folded(items: Sequence[str], *, most: int = 3) -> str:
     if len(items) <= most:
         return ", ".join(items)
     return f"{', '.join(items[:most])} and {len(items) - most:,} more like it"
+
+
+def printable(name: str) -> str:
+    r"""A file name as text: bytes that are no UTF-8 as \xff."""
+    data = name.encode("utf-8", errors="surrogateescape")
+    return data.decode("utf-8", errors="backslashreplace")
+
+
+def is_printable(name: str) -> bool:
+    return name.isascii() or printable(name) == name
 
 
 def plane_ranges(numbers: Sequence[int]) -> str:
@@ -46,3 +58,14 @@ def be(count: int) -> str:
 
 def belong(count: int) -> str:
     return "belongs" if count == 1 else "belong"
+
+
+def unprintable_names(names: Sequence[str], *, then: str) -> Problem:
+    """The problem of names that no program here could write down."""
+    words = [printable(name) for name in names]
+    have = "has a name that is" if len(words) == 1 else "have names that are"
+    return Problem(
+        words[0],
+        f"{count_files(len(words))} {have} not valid UTF-8: {folded(words)}.",
+        f"Rename {'it' if len(words) == 1 else 'them'} in plain letters, then {then}.",
+    )

@@ -41,8 +41,9 @@ def run(spec: StepSpec, work: Workspace) -> JsonDict:
     text = "".join(f"{line}\n" for line in lines)
     manifest.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(manifest, text)
-    work.input_digest = hashlib.blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest()
-    work.count_bytes(read=report.bytes, written=len(text))
+    data = text.encode(errors="backslashreplace")
+    work.input_digest = hashlib.blake2b(data, digest_size=_DIGEST_BYTES).hexdigest()
+    work.count_bytes(read=report.bytes, written=len(data))
     return {
         "report": report.to_json(),
         "files": len(files),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -206,6 +207,33 @@ def test_a_link_inside_the_storage_is_followed(delivery: Path) -> None:
     (delivery / stacks.plane_name(4)).symlink_to(moved)
 
     assert _inspect(delivery, TEN).ok
+
+
+def test_a_name_that_is_no_utf_8_is_a_problem_in_readable_letters(delivery: Path) -> None:
+    stacks.spoil_name(delivery / stacks.plane_name(4))
+
+    report = _inspect(delivery, TEN)
+
+    assert report.problems[0].file == f"M\\xfcller {stacks.plane_name(4)}"
+    assert "1 file has a name that is not valid UTF-8" in _words(report)
+    assert "Rename it in plain letters, then press Check again." in _words(report)
+    json.dumps(report.to_json(), ensure_ascii=False).encode()
+
+
+def test_an_ignored_file_may_have_any_name(delivery: Path) -> None:
+    (delivery / "notes.txt").write_text("hello")
+    stacks.spoil_name(delivery / "notes.txt")
+
+    assert _inspect(delivery, TEN).ok
+
+
+def test_a_folder_of_unreadable_names_alone_is_not_called_empty(tmp_path: Path) -> None:
+    folder = stacks.lavision_delivery(tmp_path / "raw", planes=1)
+    stacks.spoil_name(folder / stacks.plane_name(0))
+
+    (problem,) = _inspect(folder, stacks.expected_delivery(planes=1)).problems
+
+    assert "not valid UTF-8" in problem.what
 
 
 def test_an_empty_folder_is_a_problem(tmp_path: Path) -> None:

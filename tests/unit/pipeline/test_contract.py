@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -39,6 +40,14 @@ def test_a_result_survives_the_journey_as_json() -> None:
     )
 
     assert StepResult.from_json(result.to_json()) == result
+
+
+def test_a_name_that_is_no_utf_8_arrives_as_readable_text() -> None:
+    name = os.fsdecode(b"M\xfcller.tif")
+
+    text = precompute_spec(channel=name).to_json()
+
+    assert StepSpec.from_json(text.encode()).parameters["channel"] == r"M\udcfcller.tif"
 
 
 @pytest.mark.parametrize(

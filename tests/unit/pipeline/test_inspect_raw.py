@@ -95,3 +95,12 @@ def test_every_problem_is_in_the_refusal(tmp_path: Path, raw: Path) -> None:
 def test_the_manifest_may_not_lie_in_the_raw_folder(tmp_path: Path, raw: Path) -> None:
     with pytest.raises(BadInput, match="raw folder"):
         _inspect(tmp_path, manifest="raw/manifest.jsonl")
+
+
+def test_a_name_that_is_no_utf_8_is_refused_in_readable_letters(tmp_path: Path, raw: Path) -> None:
+    stacks.spoil_name(raw / stacks.plane_name(2))
+
+    with pytest.raises(BadInput, match="not valid UTF-8") as caught:
+        _inspect(tmp_path)
+
+    assert caught.value.problems[0].file == f"M\\xfcller {stacks.plane_name(2)}"
