@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from pipeline.errors import Busy
-from pipeline.workspace import write_atomically
+from pipeline.workspace import sync_folder, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,8 @@ _WORKING_FILES = (_LOCK, _IDENTITY)
 def digest_of(document: Json) -> str:
     """A stable name for a JSON value: BLAKE2b, 128 bit, of its canonical text."""
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    data = text.encode(errors="backslashreplace")
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def published(destination: Path, identity: str) -> JsonDict | None:
@@ -61,7 +62,8 @@ class Draft:
         """Put the product in its place and return its outputs.
 
         If another attempt has published the same identity meanwhile, ours is dropped and theirs
-        returned. Readers never find half a product: the swap is two renames.
+        returned. Readers never find half a product: the swap is two renames. The files must be on
+        the disk already; their names are brought there, so a power cut finds the old or the new.
         """
         outputs = cast("JsonDict", record["outputs"])
         text = json.dumps({**record, "identity": self.identity}, indent=1, sort_keys=True)
@@ -73,6 +75,8 @@ class Draft:
             write_atomically(self.folder / RECORD, text)
             for name in (*working_files, *_WORKING_FILES):
                 (self.folder / name).unlink(missing_ok=True)
+            for folder in (*_subfolders(self.folder), self.folder):
+                sync_folder(folder)
             _swap(self.folder, self.destination)
             _sweep(self.destination)
         return outputs
@@ -186,11 +190,16 @@ def _deciding(destination: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def _subfolders(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_dir()]
+
+
 def _swap(folder: Path, destination: Path) -> None:
     old = destination.with_name(f"{destination.name}.old")
     if destination.exists():
         destination.rename(old)
     folder.rename(destination)
+    sync_folder(destination.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -32,7 +32,9 @@ SIGNATURES: Final[dict[str, Signature]] = {
         inputs=frozenset({"folder", "layout"}),
         parameters=frozenset({"voxel_um", "compression"}),
         outputs=frozenset({"volume"}),
-        optional_inputs=frozenset({"channel_index", "sheet_code", "planes", "manifest_digest"}),
+        optional_inputs=frozenset(
+            {"channel_index", "sheet_code", "planes", "manifest", "manifest_digest"}
+        ),
         optional_parameters=frozenset({"mips", "chunk", "channel", "color", "checkpoint_seconds"}),
     ),
 }

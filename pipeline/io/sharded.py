@@ -74,9 +74,10 @@ class ShardWriter:
         _write_all(self._shards[placement.shard].descriptor, data, placement.offset)
 
     def finish(self) -> int:
-        """Write every index, close the files and return the bytes of all shards together."""
+        """Write every index, bring all to the disk, close the files and return all their bytes."""
         for shard in self._shards.values():
             self._write_indexes(shard)
+        self.sync()
         total = sum(shard.end for shard in self._shards.values())
         self.close()
         return total

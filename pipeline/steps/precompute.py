@@ -14,7 +14,9 @@ from pipeline.io.pyramid import plan_scales
 from pipeline.io.survey import Survey
 from pipeline.io.tiff import open_stack
 from pipeline.io.volume import VolumeWriter
+from pipeline.raw import sources
 from pipeline.raw.selection import lavision_planes, sorted_planes
+from pipeline.workspace import write_durably
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +41,9 @@ def run(spec: StepSpec, work: Workspace) -> JsonDict:
     destination = work.resolve(spec.outputs["volume"])
     paths = _planes(spec, work)
     codec = choose_codec(parameters.text(spec.parameters, "compression"))
-    work.input_digest = _input_digest(spec, paths)
+    files = sources.identities(paths)
+    sources.require_manifest(spec, work, files)
+    work.input_digest = products.digest_of({"inputs": spec.inputs, "files": _listed(files)})
     identity = products.digest_of(
         {
             "step": spec.step,
@@ -58,6 +62,7 @@ def run(spec: StepSpec, work: Workspace) -> JsonDict:
         try:
             _write(writer, stack, draft, spec, work)
             outputs = _describe(writer, survey, draft.folder)
+            sources.require_unchanged(files, sources.identities(_planes(spec, work)))
         except BadInput:
             draft.discard()
             raise
@@ -83,19 +88,8 @@ def _planes(spec: StepSpec, work: Workspace) -> list[Path]:
     return sorted_planes(work.root, folder, planes=planes)
 
 
-def _input_digest(spec: StepSpec, paths: list[Path]) -> str:
-    """Names, sizes and times of the planes: enough to notice a change without reading them twice.
-
-    The contents are digested by inspect_raw; its manifest digest is part of the inputs if given.
-    """
-    files: list[Json] = []
-    for path in paths:
-        try:
-            status = path.stat()
-        except OSError as error:
-            raise BadInput(f"{path.name} cannot be read: {error.strerror or error}.") from error
-        files.append([path.name, status.st_size, status.st_mtime_ns])
-    return products.digest_of({"inputs": spec.inputs, "files": files})
+def _listed(files: sources.Identities) -> list[Json]:
+    return [[name, *identity] for name, identity in files.items()]
 
 
 def _lasting(given: JsonDict) -> JsonDict:
@@ -160,8 +154,8 @@ def _describe(writer: VolumeWriter, survey: Survey, folder: Path) -> JsonDict:
     total = writer.finish()
     info = json.dumps(writer.info(), indent=1, sort_keys=True)
     picture = survey.thumbnail()
-    (folder / "info").write_text(info, encoding="utf-8")
-    (folder / _THUMBNAIL).write_bytes(picture)
+    write_durably(folder / "info", info.encode())
+    write_durably(folder / _THUMBNAIL, picture)
     top = writer.mips[0].scale
     shards = sum(1 for _ in folder.glob("*/*.shard"))
     voxels = top.size[0] * top.size[1] * top.size[2]

@@ -12,7 +12,8 @@ import tifffile
 
 from pipeline.contract import PIPELINE_VERSION, StepSpec
 from pipeline.errors import BadInput
-from pipeline.steps import precompute
+from pipeline.io.volume import VolumeWriter
+from pipeline.steps import inspect_raw, precompute
 from pipeline.workspace import Workspace
 from tests.support import stacks
 from tests.unit.pipeline.support import (
@@ -236,6 +237,133 @@ def test_a_plane_that_cannot_be_decoded_removes_the_draft(tmp_path: Path) -> Non
         precompute_in(tmp_path, chunk=[16, 16, 16])
 
     assert not list(tmp_path.glob("out/volume*"))
+
+
+def _while_reading(monkeypatch: pytest.MonkeyPatch, *, slab: int, change: object) -> None:
+    """Let something happen to the raw data just before this slab is written."""
+    original, seen = VolumeWriter._write_slab, []
+
+    def changing(self: VolumeWriter, *arguments: object) -> None:
+        if len(seen) == slab:
+            change()
+        seen.append(slab)
+        original(self, *arguments)
+
+    monkeypatch.setattr(VolumeWriter, "_write_slab", changing)
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    """Forty planes, three slabs at a chunk depth of 16."""
+    return stacks.single_planes(tmp_path / "in", stacks.random_volume((40, 12, 16)))
+
+
+def _rewrite(plane: Path) -> None:
+    """The same size, other pixels."""
+    stacks.write_plane(plane, np.zeros((12, 16), dtype=np.uint16))
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda folder: _rewrite(folder / "plane_0003.tif"), "plane_0003.tif"),
+        (lambda folder: _rewrite(folder / "plane_0039.tif"), "plane_0039.tif"),
+        (lambda folder: _rewrite(folder / "plane_0040.tif"), "plane_0040.tif"),
+        (lambda folder: (folder / "plane_0001.tif").unlink(), "plane_0001.tif"),
+        (lambda folder: os.utime(folder / "plane_0002.tif", ns=(1, 1)), "plane_0002.tif"),
+    ],
+    ids=["read already", "not read yet", "came", "went", "touched"],
+)
+def test_planes_that_change_while_they_are_read_are_never_published(
+    tmp_path: Path, stack: Path, monkeypatch: pytest.MonkeyPatch, change: object, named: str
+) -> None:
+    _while_reading(monkeypatch, slab=1, change=lambda: change(stack))
+
+    with pytest.raises(BadInput, match="The raw data changed while it was read") as caught:
+        precompute_in(tmp_path, chunk=[16, 16, 16])
+
+    assert [problem.file for problem in caught.value.problems] == [named]
+    assert "Wait until the copy has ended, then retry." in caught.value.message
+    assert not list(tmp_path.glob("out/volume*"))
+
+
+def test_a_plane_cut_short_in_the_middle_of_reading_is_named(
+    tmp_path: Path, stack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plane = stack / "plane_0020.tif"
+    _while_reading(monkeypatch, slab=1, change=lambda: stacks.truncate(plane))
+
+    with pytest.raises(BadInput, match=r"plane_0020\.tif became shorter while it was read"):
+        precompute_in(tmp_path, chunk=[16, 16, 16])
+
+    assert not list(tmp_path.glob("out/volume*"))
+
+
+def _inspected(root: Path) -> StepSpec:
+    """A spec for a delivery in `in`, with the manifest of its inspection."""
+    stacks.lavision_delivery(root / "in", planes=4)
+    inspection = StepSpec(
+        contract=1,
+        step="inspect_raw",
+        name="i1",
+        version=PIPELINE_VERSION,
+        inputs={"folder": "in"},
+        parameters={"channels": stacks.expected_delivery().to_json()},
+        outputs={"manifest": "manifest.jsonl"},
+        threads=1,
+    )
+    found = inspect_raw.run(inspection, Workspace(root, "i1", 1))
+    spec = precompute_spec()
+    spec.inputs.update(
+        layout="lavision",
+        channel_index=0,
+        sheet_code=0,
+        planes=4,
+        manifest="manifest.jsonl",
+        manifest_digest=found["manifest_digest"],
+    )
+    return spec
+
+
+def test_planes_as_they_were_inspected_are_accepted(tmp_path: Path) -> None:
+    assert precompute_in(tmp_path, _inspected(tmp_path))["shape"] == [16, 12, 4]
+
+
+def test_another_manifest_than_the_inspection_wrote_is_refused(tmp_path: Path) -> None:
+    spec = _inspected(tmp_path)
+    with (tmp_path / "manifest.jsonl").open("a") as stream:
+        stream.write("{}\n")
+
+    with pytest.raises(BadInput, match="not the one that was written at the inspection"):
+        precompute_in(tmp_path, spec)
+
+
+def test_planes_of_another_size_than_inspected_are_refused(tmp_path: Path) -> None:
+    spec = _inspected(tmp_path)
+    for z in range(4):
+        stacks.change_size(tmp_path / "in" / stacks.plane_name(z))
+
+    with pytest.raises(BadInput, match="4 files changed after the inspection"):
+        precompute_in(tmp_path, spec)
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"[]\n", b'{"name": 1}\n'])
+def test_a_manifest_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
+    spec = _inspected(tmp_path)
+    del spec.inputs["manifest_digest"]
+    (tmp_path / "manifest.jsonl").write_bytes(content)
+
+    with pytest.raises(BadInput, match="not one that the inspection writes"):
+        precompute_in(tmp_path, spec)
+
+
+def test_a_name_that_is_no_utf_8_is_refused(tmp_path: Path, stack: Path) -> None:
+    stacks.spoil_name(stack / "plane_0003.tif")
+
+    with pytest.raises(BadInput, match="not valid UTF-8") as caught:
+        precompute_in(tmp_path)
+
+    assert caught.value.problems[0].file == r"M\xfcller plane_0003.tif"
 
 
 def test_a_missing_plane_of_a_delivery_is_named(tmp_path: Path) -> None:
