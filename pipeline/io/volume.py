@@ -232,11 +232,15 @@ class VolumeWriter:
             arrays[f"index_{mip.number}"] = mip.writer.state()
             arrays[f"buffer_{mip.number}"] = mip.buffer[: mip.filled]
         temporary = path.with_suffix(".writing")
-        with temporary.open("wb") as stream:
-            np.savez(stream, allow_pickle=False, **arrays)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+        try:
+            with temporary.open("wb") as stream:
+                np.savez(stream, allow_pickle=False, **arrays)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)  # on a full disk half a checkpoint is only in the way
+            raise
 
     def restore(self, path: Path) -> bool:
         """Go back to a checkpoint; False if there is none that can be read."""

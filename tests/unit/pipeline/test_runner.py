@@ -5,22 +5,27 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from pipeline import __main__ as command_line
 from pipeline import runner
+from pipeline.contract import Problem
 from pipeline.errors import BadInput
+from pipeline.io.volume import VolumeWriter
 from pipeline.workspace import Workspace, resolve_under
 from tests.support import stacks
-from tests.unit.pipeline.support import REPOSITORY, precompute_spec, result_of, start
+from tests.unit.pipeline.support import REPOSITORY, precompute_spec, read_scale, result_of, start
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pipeline.contract import StepSpec
@@ -198,7 +203,21 @@ def _wait_for(path: Path) -> None:
         time.sleep(0.002)
 
 
-def test_a_full_disk_is_named_even_where_the_result_lies_on_it(
+def test_a_failure_whose_file_name_is_no_utf_8_still_leaves_a_result(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = os.fsdecode(b"M\xfcller.tif")
+
+    def failing(spec: StepSpec, work: Workspace) -> dict[str, object]:
+        raise BadInput(f"{name} is wrong.", [Problem(name, "It is wrong.", "Mend it.")])
+
+    monkeypatch.setattr(runner, "load_step", lambda _name: failing)
+
+    assert _run(tmp_path / "job", precompute_spec().to_json(), data) == 1
+    assert result_of(tmp_path / "job").problems[0].file == r"M\udcfcller.tif"
+
+
+def test_a_write_without_room_is_named_a_full_disk(
     tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> int:
@@ -213,6 +232,72 @@ def test_a_full_disk_is_named_even_where_the_result_lies_on_it(
     assert result.reason == "DISK_FULL"
     assert "Free space" in result.message
     assert not (data / "out/volume").exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 4 MiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)]
+    if os.geteuid() or not shutil.which("mount"):
+        pytest.skip("only root can mount a small file system")
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def _fill(disk: Path, *, leave: int) -> None:
+    free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
+    (disk / "others").write_bytes(bytes(max(0, free - leave)))
+
+
+@pytest.mark.parametrize("room", [0, 100_000])
+def test_a_full_disk_is_named_even_where_the_result_lies_on_it(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    stacks.single_planes(small_disk / "in", stacks.random_volume((20, 64, 64)))
+    original = runner.load_step
+
+    def after_filling(name: str) -> runner.Step:
+        _fill(small_disk, leave=room)
+        return original(name)
+
+    monkeypatch.setattr(runner, "load_step", after_filling)
+
+    code = _run(small_disk / "job", precompute_spec().to_json(), small_disk)
+
+    result = result_of(small_disk / "job")
+    assert (code, result.reason) == (1, "DISK_FULL")
+    assert "Free space or raise the quota, then retry" in result.message
+    assert not (small_disk / "out/volume").exists()
+
+
+def test_a_checkpoint_without_room_is_a_full_disk_and_the_former_one_is_used_again(
+    tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume = stacks.random_volume((64, 64, 64))
+    stacks.single_planes(small_disk / "in", volume)
+    spec = precompute_spec(chunk=[16, 16, 16], mips=1, checkpoint_seconds=0).to_json()
+    original, saved = VolumeWriter.save, []
+
+    def save(self: VolumeWriter, path: Path) -> None:
+        if saved:
+            _fill(small_disk, leave=0)
+        saved.append(self.next_plane)
+        original(self, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(VolumeWriter, "save", save)
+        assert _run(tmp_path / "job", spec, small_disk) == 1
+    left = sorted(path.name for path in small_disk.glob("out/*/checkpoint*"))
+    (small_disk / "others").unlink()
+
+    assert result_of(tmp_path / "job").reason == "DISK_FULL"
+    assert (saved, left) == ([16, 32], ["checkpoint.npz"])
+    assert _run(tmp_path / "job", spec, small_disk) == 0
+    assert np.array_equal(read_scale(small_disk / "out/volume", 0), volume)
 
 
 def test_a_file_size_limit_is_named_like_a_full_disk(tmp_path: Path, data: Path) -> None:
