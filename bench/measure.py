@@ -46,12 +46,35 @@ def run_job(name: str, data: Path) -> Cost:
 
 
 def run_igneous_job(name: str, data: Path) -> Cost:
-    """Run a job of igneous_job.py in its own environment, which is made on first use."""
-    python = _reference_python()
+    """Run a job of igneous_job.py in the environment that `require_references` made."""
+    python = _python()
     script = Path(__file__).with_name("igneous_job.py")
     before = _children_cpu()
     cost = _run([str(python), str(script), name], name, data)
     return replace(cost, cpu=cost.cpu + _children_cpu() - before)
+
+
+def require_references(*, may_install: bool) -> None:
+    """See to it that cloud-volume and igneous are there, or raise Unavailable."""
+    mark = _VENV / "ready"
+    if mark.exists() and mark.read_text() == _REQUIREMENTS.read_text():
+        return
+    if not may_install:
+        raise Unavailable("left out: only the full size installs cloud-volume and igneous")
+    _say("making var/bench-venv for cloud-volume and igneous")
+    commands = (
+        [sys.executable, "-m", "venv", str(_VENV)],
+        [str(_python()), "-m", "pip", "install", "-q", "-r", str(_REQUIREMENTS)],
+    )
+    for command in commands:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Unavailable("cloud-volume and igneous could not be installed")
+    mark.write_text(_REQUIREMENTS.read_text())
+
+
+def _python() -> Path:
+    return _VENV / "bin" / "python"
 
 
 def in_turns(jobs: Sequence[tuple[str, Callable[[], Cost]]], *, rounds: int) -> Rounds:
@@ -99,24 +122,6 @@ def _clear(out: Path) -> None:
     for path in out.parent.glob(f"{out.name}*"):
         shutil.rmtree(path, ignore_errors=True)
     (out.parent / f".{out.name}.lock").unlink(missing_ok=True)
-
-
-def _reference_python() -> Path:
-    python = _VENV / "bin" / "python"
-    mark = _VENV / "ready"
-    if mark.exists() and mark.read_text() == _REQUIREMENTS.read_text():
-        return python
-    _say("making var/bench-venv for cloud-volume and igneous")
-    commands = (
-        [sys.executable, "-m", "venv", str(_VENV)],
-        [str(python), "-m", "pip", "install", "-q", "-r", str(_REQUIREMENTS)],
-    )
-    for command in commands:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise Unavailable("cloud-volume and igneous could not be installed")
-    mark.write_text(_REQUIREMENTS.read_text())
-    return python
 
 
 def _say(line: str) -> None:

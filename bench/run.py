@@ -1,4 +1,8 @@
-"""Every benchmark as one table and var/bench.json: `python -m bench.run [--size small]`."""
+"""Every benchmark as one table and var/bench.json: `python -m bench.run [--size small]`.
+
+The small size shows that everything works; its figures mean nothing, so they get a file of their
+own, var/bench_small.json.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,8 @@ from bench.rows import Row, as_json, table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-_RESULT = REPOSITORY / "var" / "bench.json"
+_FOLDER = REPOSITORY / "var"
+_RESULTS = {"full": "bench.json", "small": "bench_small.json"}
 
 # Each gives its rows for a size, "full" or "small"; a new group of targets is a new line here.
 GROUPS: tuple[Callable[[str], Iterable[Row]], ...] = (precompute.rows,)
@@ -24,13 +29,14 @@ GROUPS: tuple[Callable[[str], Iterable[Row]], ...] = (precompute.rows,)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, write the file. A target that is not met is reported, it is no failure."""
     parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
-    parser.add_argument("--size", choices=("full", "small"), default="full")
+    parser.add_argument("--size", choices=tuple(_RESULTS), default="full")
     parser.add_argument("--compare", type=Path, help="a former bench.json to show beside")
     chosen = parser.parse_args(arguments)
     before = _former(chosen.compare) if chosen.compare else {}
     rows = [row for group in GROUPS for row in group(chosen.size)]
-    _RESULT.parent.mkdir(parents=True, exist_ok=True)
-    _RESULT.write_text(json.dumps(as_json(rows), indent=1), encoding="utf-8")
+    _FOLDER.mkdir(parents=True, exist_ok=True)
+    result = _FOLDER / _RESULTS[chosen.size]
+    result.write_text(json.dumps(as_json(rows), indent=1), encoding="utf-8")
     sys.stdout.write(table(rows, before) + "\n")
     return 0
 

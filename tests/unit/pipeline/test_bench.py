@@ -1,0 +1,43 @@
+"""`make bench SIZE=small` works from end to end; how long anything takes is not judged here."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bench import measure, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The benchmark with its files here, and without igneous."""
+    monkeypatch.setattr(measure, "WORK", tmp_path / "work")
+    monkeypatch.setattr(measure, "_VENV", tmp_path / "no-venv")
+    monkeypatch.setattr(run, "_FOLDER", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.alone
+def test_the_small_benchmark_measures_every_target_and_names_what_it_leaves_out(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run.main(["--size", "small"]) == 0
+
+    rows = {
+        row["name"]: row for row in json.loads((place / "bench_small.json").read_text())["rows"]
+    }
+    left_out = [name for name, row in rows.items() if row["ratio"] is None]
+    assert {name.split()[0] for name in rows} == {"1", "1b", "1c", "1d", "2", "2b"}
+    assert [name.split()[0] for name in left_out] == ["1c", "1d"]
+    assert all(rows[name]["reference"].startswith("left out") for name in left_out)
+    assert all(row["ratio"] > 0 for name, row in rows.items() if name not in left_out)
+    (exact,) = [row for name, row in rows.items() if name.startswith("2b")]
+    assert (exact["met"], exact["ratio"]) == (True, 0.5)
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in rows)
+    assert not (place / "bench.json").exists()
