@@ -4,7 +4,7 @@ from django.db import migrations
 ATLASES = (
     ("allen_2017", "Allen 2017", (25.0, 25.0, 25.0)),
     ("allen_2011", "Allen before 2017", (25.0, 25.0, 25.0)),
-    ("princeton_mouse_atlas", "PMA mouse atlas", (20.0, 20.0, 20.0)),
+    ("pma", "PMA mouse atlas", (20.0, 20.0, 20.0)),
     ("paxinos", "Franklin-Paxinos", (10.0, 100.0, 10.0)),
 )
 
