@@ -3,6 +3,7 @@
 The id of a job is its name. direct.sh keeps all state in the job's folder; see its head.
 """
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from processing_app.cluster.ports import (
 
 SOURCE = "direct"
 TIMEOUT_S = 20.0
+_EXIT_CODE = re.compile(r"-?[0-9]{1,3}")
 _STATES = {
     "queued": JobState.QUEUED,
     "running": JobState.RUNNING,
@@ -76,6 +78,6 @@ class Direct:
 def _report(text: str) -> JobReport:
     """Read `ended 0`, `running -`; a word nobody knows is UNKNOWN and waits."""
     word, _, code = text.partition(" ")
-    exit_code = int(code) if code.lstrip("-").isdigit() else None
+    exit_code = int(code) if _EXIT_CODE.fullmatch(code) else None
     reason = "CANCELLED" if word == "cancelled" else ""
     return JobReport(_STATES.get(word, JobState.UNKNOWN), SOURCE, exit_code, reason)

@@ -6,9 +6,11 @@ Failures come as core_app.errors: Unreachable (nothing is known, ask again) and 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NewType, Protocol
+from typing import Final, NewType, Protocol
 
 JobId = NewType("JobId", str)
+# A file that somebody else wrote may be of any length.
+SMALL_FILE: Final = 1 << 20
 
 
 class JobState(StrEnum):
@@ -62,8 +64,8 @@ class Shell(Protocol):
         """Replace a small file, so that a reader sees the old or the new content."""
         ...
 
-    def read(self, path: str) -> bytes | None:
-        """Return a small file's content, or None if there certainly is no such file."""
+    def read(self, path: str, *, most: int = SMALL_FILE) -> bytes | None:
+        """Return the first `most` bytes of a file, or None if there certainly is no such file."""
         ...
 
     def make_folder(self, path: str) -> None:

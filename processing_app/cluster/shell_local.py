@@ -2,19 +2,29 @@
 
 import errno
 import os
+import stat
 import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from core_app.errors import OutsideError, Rejected, Unreachable
-from processing_app.cluster.ports import CommandResult
+from processing_app.cluster.ports import SMALL_FILE, CommandResult
 
 # Jobs get this and nothing else: the site's own environment holds its secrets.
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 # What will not get better by waiting.
 _FINAL = frozenset(
-    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.ENAMETOOLONG,
+        errno.EINVAL,
+        errno.ELOOP,
+    }
 )
 
 
@@ -42,9 +52,9 @@ class LocalShell:
         except OSError as problem:
             raise _translated(problem) from problem
 
-    def read(self, path: str) -> bytes | None:
+    def read(self, path: str, *, most: int = SMALL_FILE) -> bytes | None:
         try:
-            return Path(path).read_bytes()
+            return _read(path, most)
         except FileNotFoundError:
             return None
         except OSError as problem:
@@ -65,6 +75,14 @@ class LocalShell:
 
 def _environment() -> dict[str, str]:
     return {"PATH": _PATH, "HOME": str(Path.home()), "LANG": "C.UTF-8"}
+
+
+def _read(path: str, most: int) -> bytes:
+    # A pipe that somebody left there would keep us waiting for ever.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "Not a regular file", path)
+        return stream.read(most)
 
 
 def _replace(target: Path, content: bytes) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from core_app.errors import OutsideError, Rejected, Unreachable
-from processing_app.cluster.ports import CommandResult
+from processing_app.cluster.ports import SMALL_FILE, CommandResult
 
 Command = Callable[[Sequence[str], str], CommandResult]
 
@@ -37,9 +37,12 @@ class MemoryShell:
             raise Unreachable("file system", f"{path}: No such file or directory")
         self.files[path] = content
 
-    def read(self, path: str) -> bytes | None:
+    def read(self, path: str, *, most: int = SMALL_FILE) -> bytes | None:
         self._fail_if_told()
-        return self.files.get(path)
+        if path in self.folders:
+            raise Rejected("refused by the file system", f"{path}: Is a directory")
+        content = self.files.get(path)
+        return None if content is None else content[:most]
 
     def make_folder(self, path: str) -> None:
         self._fail_if_told()

@@ -91,3 +91,16 @@ def test_a_folder_cannot_take_the_place_of_a_file(shell, folder):
 
     with pytest.raises(Rejected):
         shell.make_folder(f"{folder}/file")
+
+
+def test_of_a_long_file_only_the_beginning_is_read(shell, folder):
+    shell.write(f"{folder}/file", b"0123456789")
+
+    assert shell.read(f"{folder}/file", most=4) == b"0123"
+
+
+def test_a_folder_is_not_read_as_a_file(shell, folder):
+    shell.make_folder(f"{folder}/a")
+
+    with pytest.raises(Rejected):
+        shell.read(f"{folder}/a")
