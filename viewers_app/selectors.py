@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from uuid import UUID
 
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from core_app.models import User
 from requests_app.models import Sample
@@ -25,8 +25,11 @@ BEST_FIRST = ("corrected", "blended", "stitched", "raw", "downsized", "registere
 
 
 def layers() -> QuerySet[DataLayer]:
-    """Return all layers with what is needed to show and to judge them."""
-    return DataLayer.objects.select_related(*WHAT_A_LAYER_SHOWS)
+    """Return all layers with what is needed to show and to judge them.
+
+    Without those of retired products, which show what was imaged before and was not there again.
+    """
+    return DataLayer.objects.select_related(*WHAT_A_LAYER_SHOWS).filter(product__retired_at=None)
 
 
 def visible_layers(*, to: User) -> QuerySet[DataLayer]:
@@ -41,9 +44,10 @@ def find_layer(uuid: UUID) -> DataLayer | None:
 
 def samples_with_layers(*, to: User) -> QuerySet[Sample]:
     """Return the samples with something to look at, the newest volume first."""
-    made = "imaging_requests__resolutions__channels__products__layer__created_at"
+    products = "imaging_requests__resolutions__channels__products"
+    newest = Max(f"{products}__layer__created_at", filter=Q(**{f"{products}__retired_at": None}))
     rows = Sample.objects.filter(request__in=visible_requests(to=to))
-    rows = rows.annotate(newest=Max(made)).filter(newest__isnull=False)
+    rows = rows.annotate(newest=newest).filter(newest__isnull=False)
     return rows.select_related("request__owner", "request__lab").order_by("-newest", "-pk")
 
 

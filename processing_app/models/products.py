@@ -41,6 +41,9 @@ class Product(models.Model):
     thumbnail = models.CharField(max_length=64, blank=True, help_text="File name below the path.")
     facts = models.JSONField(default=dict)
     made_at = models.DateTimeField(default=timezone.now)
+    retired_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a later acquisition turned out not to have it."
+    )
 
     class Meta:
         ordering: ClassVar = ["channel_id", "kind", "side"]

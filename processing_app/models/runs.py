@@ -95,6 +95,9 @@ class Attempt(Stateful):
     last_seen_at = models.DateTimeField(null=True)
     cancel_requested_at = models.DateTimeField(null=True)
     next_look_at = models.DateTimeField(default=timezone.now)
+    stumbles = models.PositiveSmallIntegerField(
+        default=0, help_text="How often in a row the site itself tripped over it."
+    )
     trouble = models.CharField(
         max_length=300, blank=True, help_text="Why it waits, if the cluster is silent."
     )
