@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.contrib.admin import EmptyFieldListFilter
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -13,7 +14,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from core_app.admin import HistoryMixin
 from core_app.errors import DomainError
 from core_app.http import person
-from processing_app import selectors
+from processing_app import selectors, workflows
 from processing_app.models import Atlas, Attempt, ProcessingRequest, Product, Run, Step
 from processing_app.services import runs
 
@@ -107,7 +108,9 @@ class RunAdmin(LookOnly, HistoryMixin):
 
     @admin.action(description="Retry from the failed step", permissions=["change"])
     def retry_runs(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
-        _each(request, queryset, "goes on", lambda run: runs.retry_run(run, by=person(request)))
+        _each(
+            request, queryset, "goes on", lambda run: workflows.retry_run(run, by=person(request))
+        )
 
 
 def _each(
@@ -150,8 +153,8 @@ class AttemptAdmin(LookOnly, HistoryMixin):
 class ProductAdmin(LookOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no type hints
     """Volumes on storage."""
 
-    list_display = ("path", "kind", "side", "bytes", "made_at")
-    list_filter = ("kind", "side")
+    list_display = ("path", "kind", "side", "bytes", "made_at", "retired_at")
+    list_filter = ("kind", "side", ("retired_at", EmptyFieldListFilter))
     search_fields = ("path",)
 
 

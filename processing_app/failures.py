@@ -35,6 +35,11 @@ FAILURES: Final[dict[str, Failure]] = {
         "The result file cannot be understood",
         "Deploy the pipeline that belongs to the site, then retry the run.",
     ),
+    "INTERNAL": Failure(
+        1,
+        "The site stumbled over a mistake of its own",
+        "Show the log of the site to whoever looks after it, then retry the run.",
+    ),
     "STEP_ERROR": Failure(
         2, "The step stopped on an error", "Show the log to whoever looks after the pipeline."
     ),

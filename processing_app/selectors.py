@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 from django.http import Http404
 from django.utils import timezone
 
 from core_app.models import User
 from core_app.roles import Action, can
+from imaging_app.states import ImagingState
 from processing_app.failures import Failure, failure_of
-from processing_app.models import Attempt, Run, Step
+from processing_app.models import Attempt, Product, Run, Step
 from processing_app.planning import OVER
+from processing_app.plans import obstacle_to_retry
 from processing_app.states import AttemptState, RunState
 from requests_app.models import Sample
 from requests_app.selectors import visible_requests
@@ -32,6 +34,7 @@ _WORDS = {
     A.SUBMITTING: "Being handed in", A.COLLECTING: "Taking in the result",
 }  # fmt: skip
 ACTIVE = (RunState.PLANNED, RunState.RUNNING)
+RETRIED = (RunState.FAILED, RunState.CANCELLED)
 
 
 def visible_runs(*, to: User) -> QuerySet[Run]:
@@ -59,6 +62,26 @@ def due_attempts(*, at: datetime) -> QuerySet[Attempt]:
     """Return the attempts that a driver would take up at this moment."""
     rows = Attempt.objects.filter(next_look_at__lte=at, leased_until__lte=at)
     return rows.exclude(state__in=OVER)
+
+
+def current_products() -> QuerySet[Product]:
+    """Return the products that show what was imaged last: of finished imaging, by its newest run.
+
+    While imaging is open again, or a newer run has not made them anew, products are out of date;
+    those that the newest acquisition does not have are retired for good.
+    """
+    newer = Run.objects.filter(
+        pipeline=OuterRef("step__run__pipeline"),
+        imaging_request=OuterRef("step__run__imaging_request"),
+        pk__gt=OuterRef("step__run"),
+    )
+    finished = Q(step__run__imaging_request__state=ImagingState.COMPLETE)
+    return Product.objects.filter(finished, ~Exists(newer), retired_at=None)
+
+
+def is_current(product: Product) -> bool:
+    """Return False for a product that is out of date or retired."""
+    return current_products().filter(pk=product.pk).exists()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +143,7 @@ class RunView:
     run: Run
     steps: Sequence[StepView]
     may_process: bool = False
+    why_no_retry: str = ""
 
     @property
     def token(self) -> str:
@@ -164,7 +188,11 @@ class RunView:
 
     @property
     def can_retry(self) -> bool:
-        return self.may_process and self.run.state in {RunState.FAILED, RunState.CANCELLED}
+        return self.may_process and self.run.state in RETRIED and not self.why_no_retry
+
+    @property
+    def can_set_aside(self) -> bool:
+        return self.may_process and self.run.state == RunState.FAILED
 
     @property
     def percent(self) -> int:
@@ -186,7 +214,9 @@ def overview(run: Run, *, to: User | None = None) -> RunView:
     """Return the run as people see it. Best on a run of with_steps()."""
     steps = tuple(StepView(step, _attempts_of(step, run)) for step in run.steps.all())
     request = run.imaging_request.sample.request
-    return RunView(run, steps, may_process=to is not None and can(to, Action.PROCESS, request))
+    may_process = to is not None and can(to, Action.PROCESS, request)
+    asks = may_process and run.state in RETRIED
+    return RunView(run, steps, may_process, obstacle_to_retry(run) if asks else "")
 
 
 def _attempts_of(step: Step, run: Run) -> tuple[Attempt, ...]:

@@ -51,7 +51,7 @@ RUN_TABLE = table(
     {
         R.PLANNED: {R.RUNNING, R.CANCELLED},
         R.RUNNING: {R.SUCCEEDED, R.FAILED, R.CANCELLED},
-        R.FAILED: {R.RUNNING},  # retried from the failed step
+        R.FAILED: {R.RUNNING, R.CANCELLED},  # retried from the failed step, or set aside
         R.CANCELLED: {R.RUNNING},
     },
 )
@@ -61,15 +61,13 @@ ATTEMPT_TABLE = table(
     S.NEW,
     {
         S.NEW: {S.STAGED, S.FAILED, S.CANCELLED},
-        S.STAGED: {S.SUBMITTING, S.CANCELLED},
+        # From any state the site's own mistakes end an attempt as failed (INTERNAL).
+        S.STAGED: {S.SUBMITTING, S.CANCELLED, S.FAILED},
         S.SUBMITTING: {S.QUEUED, S.FAILED, S.CANCELLING, S.LOST},
-        S.QUEUED: {S.RUNNING, S.COLLECTING, S.CANCELLING, S.LOST},
-        S.RUNNING: {S.COLLECTING, S.CANCELLING, S.LOST},
-        S.CANCELLING: {
-            S.CANCELLED,
-            S.COLLECTING,
-            S.LOST,
-        },  # it may finish before the cancel arrives
+        S.QUEUED: {S.RUNNING, S.COLLECTING, S.CANCELLING, S.LOST, S.FAILED},
+        S.RUNNING: {S.COLLECTING, S.CANCELLING, S.LOST, S.FAILED},
+        # It may finish before the cancel arrives.
+        S.CANCELLING: {S.CANCELLED, S.COLLECTING, S.LOST, S.FAILED},
         S.COLLECTING: {S.SUCCEEDED, S.FAILED, S.LOST},
     },
 )

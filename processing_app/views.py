@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from core_app.http import person, refusals_as_messages
-from processing_app import selectors
+from processing_app import selectors, workflows
 from processing_app.services import runs
 from processing_app.states import RunState
 
@@ -51,10 +51,11 @@ def run_live(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @refusals_as_messages
 def cancel(request: HttpRequest, pk: int) -> HttpResponse:
-    """Stop the run."""
+    """Stop the run, or set a failed one aside."""
     run = selectors.get_run(pk, to=person(request))
+    words = "is set aside" if run.state == RunState.FAILED else "is being cancelled"
     runs.cancel_run(run, by=person(request), reason=request.POST.get("reason", "")[:250])
-    messages.success(request, f"{run} is being cancelled.")
+    messages.success(request, f"{run} {words}.")
     return redirect("processing:run-detail", pk=pk)
 
 
@@ -64,7 +65,7 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
 def retry(request: HttpRequest, pk: int) -> HttpResponse:
     """Go on with the run where it failed."""
     run = selectors.get_run(pk, to=person(request))
-    runs.retry_run(run, by=person(request))
+    workflows.retry_run(run, by=person(request))
     messages.success(request, f"{run} goes on. Steps that succeeded are kept.")
     return redirect("processing:run-detail", pk=pk)
 

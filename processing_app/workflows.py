@@ -2,9 +2,16 @@
 
 from datetime import timedelta
 
+from django.db import transaction
+
+from core_app.models import User
 from processing_app.cluster import open_cluster
-from processing_app.services import driving
+from processing_app.models import Run
+from processing_app.services import driving, runs
 from processing_app.services.driving import TickSummary
+from requests_app.models import Request
+from requests_app.services import requests
+from requests_app.states import RequestState
 from viewers_app.services import layers
 
 
@@ -14,3 +21,12 @@ def drive(budget: timedelta) -> TickSummary:
         summary = driving.tick(cluster, budget=budget)
     summary.published = layers.publish_new_products()
     return summary
+
+
+def retry_run(run: Run, *, by: User) -> None:
+    """Go on with a failed or cancelled run; a request that was closed is open again with it."""
+    with transaction.atomic():
+        runs.retry_run(run, by=by)
+        request = Request.objects.get(pk=run.root_id)
+        if request.state == RequestState.CLOSED:
+            requests.reopen(request, by=by, note=f"{run} is retried.")

@@ -1,6 +1,7 @@
 """Use cases that begin with a request and span the apps: submit, withdraw, close."""
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 
 from core_app import roles
 from core_app.bell import ring
@@ -90,9 +91,16 @@ def has_open_work(request: Request) -> bool:
     imaging_open = ImagingRequest.objects.filter(
         sample__request=request, state__in=[ImagingState.WAITING, ImagingState.IN_PROGRESS]
     )
+    # A failed run waits for somebody only as long as no newer one counts instead.
+    newer = Run.objects.filter(
+        pipeline=OuterRef("pipeline"),
+        imaging_request=OuterRef("imaging_request"),
+        pk__gt=OuterRef("pk"),
+    )
     runs_open = Run.objects.filter(
+        Q(state__in=[RunState.PLANNED, RunState.RUNNING])
+        | (Q(state=RunState.FAILED) & ~Exists(newer)),
         imaging_request__sample__request=request,
-        state__in=[RunState.PLANNED, RunState.RUNNING, RunState.FAILED],
     )
     processing_open = ProcessingRequest.objects.filter(
         imaging_request__sample__request=request,

@@ -3,11 +3,13 @@
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from core_app.errors import Rejected
 from core_app.transitions import advance
-from pipeline.contract import CONTRACT_VERSION, StepSpec
+from pipeline.contract import CONTRACT_VERSION, Json, StepSpec
+from pipeline.registry import SIGNATURES
 from processing_app import planning
 from processing_app.cluster import workdir
 from processing_app.cluster.ports import Cluster, JobId, JobReport, JobRequest
@@ -27,21 +29,25 @@ from processing_app.services import results
 from processing_app.states import AttemptState
 
 A = AttemptState
+# Attempts that ended without proof that their job did.
+GIVEN_UP = ("LOST", "NO_RESULT", "INTERNAL")
 BETWEEN_LOOKS = timedelta(seconds=1)
 TROUBLE_LENGTH = 300
+MESSAGE_LENGTH = 2000
+REASON_LENGTH = 32
 
 
 def hand_in(attempt: Attempt, cluster: Cluster) -> bool:
     """Bring a new attempt into the queue of the scheduler; return True once it is there."""
     if attempt.cancel_requested_at and attempt.state != A.SUBMITTING:
-        _end(attempt, A.CANCELLED, reason="CANCELLED")
+        end(attempt, A.CANCELLED, reason="CANCELLED")
         return False
     try:
         if attempt.state == A.NEW:
             _stage(attempt, cluster)
         return _submit(attempt, cluster)
     except Rejected as refusal:
-        _end(attempt, A.FAILED, reason="REJECTED", message=str(refusal))
+        end(attempt, A.FAILED, reason="REJECTED", message=str(refusal))
         return False
 
 
@@ -63,11 +69,19 @@ def _stage(attempt: Attempt, cluster: Cluster) -> None:
 
 
 def _stop_earlier(attempt: Attempt, cluster: Cluster) -> None:
-    """An attempt that was given up as lost may still be alive, and two must not work at once."""
-    earlier = Attempt.objects.filter(step=attempt.step, number__lt=attempt.number).exclude(
-        job_id=""
-    )
-    for job_id in earlier.values_list("job_id", flat=True):
+    """An attempt that was given up may still be alive, and two must not work at once.
+
+    Those of earlier runs write to the same places.
+    """
+    run = attempt.step.run
+    given_up = Q(state=A.LOST) | Q(reason__in=GIVEN_UP)
+    of_this_step = Q(step=attempt.step, number__lt=attempt.number)
+    of_earlier_runs = Q(
+        given_up, step__run__imaging_request=run.imaging_request_id,
+        step__run__pipeline=run.pipeline, step__run__lt=run.pk, step__name=attempt.step.name,
+    )  # fmt: skip
+    rows = Attempt.objects.filter(of_this_step | of_earlier_runs).exclude(job_id="")
+    for job_id in rows.order_by("id").values_list("job_id", flat=True):
         cluster.scheduler.cancel(JobId(job_id))
 
 
@@ -115,20 +129,28 @@ def look(attempt: Attempt, report: JobReport, cluster: Cluster) -> None:
 
 
 def _sighting(attempt: Attempt, report: JobReport, cluster: Cluster) -> Sighting:
-    shell, folder = cluster.shell, _folder(attempt, cluster)
-    progress = results.read_progress(shell.read(folder.progress))
+    folder = _folder(attempt, cluster)
+    progress = results.read_progress(_peek(cluster, folder.progress, results.PROGRESS_BYTES))
     if progress:
         attempt.progress = {**progress, "beat": attempt.progress.get("beat", "")}
     if planning.is_at_work(report):
         return Sighting(report)
-    mark = shell.read(folder.exit_code)
+    mark = _peek(cluster, folder.exit_code, results.MARK_BYTES)
     return Sighting(
         report,
-        beat=(shell.read(folder.heartbeat) or b"").decode(errors="replace").strip(),
+        beat=results.beat_of(_peek(cluster, folder.heartbeat, results.MARK_BYTES)),
         has_ended=mark is not None,
         exit_code=results.exit_code_of(mark, report.exit_code),
-        outcome=results.status_of(shell.read(folder.result)),
+        outcome=results.status_of(_peek(cluster, folder.result, results.RESULT_BYTES)),
     )
+
+
+def _peek(cluster: Cluster, path: str, most: int) -> bytes | None:
+    """One byte more than allowed shows that it is too long. What cannot be read is not there."""
+    try:
+        return cluster.shell.read(path, most=most + 1)
+    except Rejected:
+        return None
 
 
 def _act(attempt: Attempt, verdict: Verdict, sighting: Sighting, cluster: Cluster) -> None:
@@ -138,14 +160,14 @@ def _act(attempt: Attempt, verdict: Verdict, sighting: Sighting, cluster: Cluste
             if attempt.state == A.CANCELLING:
                 _cancel_job(attempt, cluster)
         case Collect(reason):
-            attempt.reason, attempt.exit_code = reason, sighting.exit_code
+            attempt.reason, attempt.exit_code = reason[:REASON_LENGTH], sighting.exit_code
             _move(attempt, A.COLLECTING, "reason", "exit_code", "progress")
         case Stop():
             _ask_to_stop(attempt, cluster)
         case Lose(note):
-            _end(attempt, A.LOST, reason="LOST", message=note)
+            end(attempt, A.LOST, reason="LOST", message=note)
         case Confirm():
-            _end(attempt, A.CANCELLED, reason="CANCELLED")
+            end(attempt, A.CANCELLED, reason="CANCELLED")
 
 
 def _wait(attempt: Attempt, verdict: Wait, sighting: Sighting, cluster: Cluster) -> None:
@@ -159,7 +181,7 @@ def _wait(attempt: Attempt, verdict: Wait, sighting: Sighting, cluster: Cluster)
         last_seen_at=seen,
         next_look_at=now + pause,
         progress=attempt.progress,
-        trouble=verdict.trouble[:TROUBLE_LENGTH],
+        trouble=results.storable(verdict.trouble, most=TROUBLE_LENGTH),
     )
     if verdict.to and verdict.to != attempt.state:
         attempt.started_at = attempt.started_at or now
@@ -172,12 +194,19 @@ def _usual_pause(attempt: Attempt, cluster: Cluster) -> timedelta:
 
 
 def _ask_to_stop(attempt: Attempt, cluster: Cluster) -> None:
-    """Leave the mark first: a job that has not begun finds it and does not begin."""
     if attempt.state != A.CANCELLING:
         _move(attempt, A.CANCELLING)
-    cluster.shell.write(_folder(attempt, cluster).cancel, b"")
-    _cancel_job(attempt, cluster)
+    call_off(attempt, cluster)
     look_again(attempt)
+
+
+def call_off(attempt: Attempt, cluster: Cluster) -> None:
+    """Leave the mark first: a job that has not begun finds it and does not begin."""
+    try:
+        cluster.shell.write(_folder(attempt, cluster).cancel, b"")
+    finally:
+        # Also if the folder is gone: the job may go on without it.
+        _cancel_job(attempt, cluster)
 
 
 def _cancel_job(attempt: Attempt, cluster: Cluster) -> None:
@@ -193,7 +222,8 @@ def pause(attempt: Attempt, trouble: str) -> None:
     now = timezone.now()
     silence = now - (attempt.last_seen_at or attempt.state_since)
     Attempt.objects.filter(pk=attempt.pk).update(
-        trouble=trouble[:TROUBLE_LENGTH], next_look_at=now + planning.pause_after(silence)
+        trouble=results.storable(trouble, most=TROUBLE_LENGTH),
+        next_look_at=now + planning.pause_after(silence),
     )
 
 
@@ -213,7 +243,9 @@ def step_facts(step: Step, *, since: datetime) -> StepFacts:
     )
 
 
-def _end(attempt: Attempt, state: str, *, reason: str, message: str = "") -> None:
+def end(attempt: Attempt, state: str, *, reason: str, message: str = "") -> None:
+    """End an attempt whose job left no result to take in."""
+    message = results.storable(message, most=MESSAGE_LENGTH)
     attempt.reason, attempt.message, attempt.finished_at = reason, message, timezone.now()
     _move(attempt, state, "reason", "message", "finished_at", note=message)
 
@@ -253,8 +285,20 @@ def _spec(attempt: Attempt, cluster: Cluster) -> StepSpec:
         step=step.name,
         name=attempt.job_name,
         version=step.run.pipeline_version,
-        inputs=step.inputs,
+        inputs={**step.inputs, **_checked_content(step)},
         parameters=step.parameters,
         outputs=step.outputs,
         threads=cluster.threads,
     )
+
+
+def _checked_content(step: Step) -> dict[str, Json]:
+    """Tie what is made to what was checked: the digest of the manifest that inspect_raw wrote."""
+    signature = SIGNATURES.get(step.name)
+    if signature is None or "manifest_digest" not in signature.optional_inputs:
+        return {}
+    checks = Attempt.objects.filter(
+        step__run=step.run_id, step__key__in=step.needs, step__name="inspect_raw", state=A.SUCCEEDED
+    )
+    check = checks.order_by("-id").first()
+    return {"manifest_digest": check.input_digest} if check and check.input_digest else {}

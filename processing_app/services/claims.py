@@ -1,7 +1,6 @@
 """Take attempts for a while, so that two drivers do not work on the same one."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
@@ -22,30 +21,33 @@ def due(states: frozenset[str]) -> list[int]:
 
 def claim(pk: int) -> Attempt | None:
     """Return the attempt, now ours until the lease runs out, or None if somebody else has it."""
+    return next(iter(claim_all([pk])), None)
+
+
+def claim_all(pks: Iterable[int]) -> list[Attempt]:
+    """Return those of the attempts that are ours now. One UPDATE each: its count names the winner,
+    since the lease that a rival has set is no longer in the past."""
     now = timezone.now()
-    seen = _free(now).filter(pk=pk).values_list("leased_until", flat=True).first()
-    if seen is None:
-        return None
-    # The value read is part of the condition: a second claimant finds it changed.
-    if Attempt.objects.filter(pk=pk, leased_until=seen).update(leased_until=now + LEASE) != 1:
-        return None
-    return Attempt.objects.select_related("step__run__imaging_request__sample").get(pk=pk)
+    won = [pk for pk in pks if _free(now).filter(pk=pk).update(leased_until=now + LEASE) == 1]
+    return list(with_context().filter(pk__in=won).order_by("id")) if won else []
 
 
-def release(attempt: Attempt) -> None:
-    """Give the attempt back, unless the lease ran out and somebody else has taken it."""
-    mine = Attempt.objects.filter(pk=attempt.pk, leased_until=attempt.leased_until)
-    mine.update(leased_until=timezone.now())
+def with_context() -> QuerySet[Attempt]:
+    """Return attempts with all that their names and places are made of."""
+    return Attempt.objects.select_related("step__run__imaging_request__sample")
 
 
-@contextmanager
-def claimed(pk: int) -> Iterator[Attempt | None]:
-    """Hold an attempt for the block. After an unforeseen exception it stays claimed until the lease
-    ends, so that one attempt that trips over a mistake does not hold up all the others."""
-    attempt = claim(pk)
-    yield attempt
-    if attempt is not None:
-        release(attempt)
+def is_ours(attempt: Attempt) -> bool:
+    """Return False once the lease has run out, and another may be at work."""
+    return timezone.now() < attempt.leased_until
+
+
+def release(attempts: Sequence[Attempt]) -> None:
+    """Give attempts back that were claimed together, unless a lease ran out and another has it."""
+    if attempts:
+        pks = [attempt.pk for attempt in attempts]
+        mine = Attempt.objects.filter(pk__in=pks, leased_until=attempts[0].leased_until)
+        mine.update(leased_until=timezone.now())
 
 
 def _free(now: datetime) -> QuerySet[Attempt]:

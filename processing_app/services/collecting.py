@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from core_app.changes import changed
+from core_app.errors import OutsideError, Rejected
 from core_app.transitions import advance
 from pipeline.contract import SUCCEEDED, StepResult
 from processing_app.cluster import workdir
@@ -31,12 +32,16 @@ class Ending:
 def collect(attempt: Attempt, cluster: Cluster) -> bool:
     """End an attempt whose job is over. The result file decides; the product comes with success."""
     folder = workdir.folder_of(cluster.workdir, attempt.job_name)
-    content = cluster.shell.read(folder.result)
-    if content is None and attempts.age_s(attempt) < cluster.result_grace_s:
-        attempts.look_again(attempt)
-        return False
+    try:
+        content = cluster.shell.read(folder.result, most=results.RESULT_BYTES + 1)
+    except Rejected as refusal:
+        ending = _bad_result(str(refusal))
+    else:
+        if content is None and attempts.age_s(attempt) < cluster.result_grace_s:
+            attempts.look_again(attempt)
+            return False
+        ending = _ending(attempt, content)
     log = _log_tail(cluster, folder)
-    ending = _ending(attempt, content)
     with transaction.atomic():
         _save(attempt, ending, log)
         if ending.volume is not None:
@@ -45,9 +50,14 @@ def collect(attempt: Attempt, cluster: Cluster) -> bool:
 
 
 def _log_tail(cluster: Cluster, folder: workdir.JobFolder) -> str:
+    """A log is a help and no evidence: without it, the attempt ends all the same."""
     argv = ["tail", "-c", str(workdir.LOG_TAIL_BYTES), folder.stderr]
-    done = cluster.shell.run(argv, cwd=folder.path, timeout=LOG_TIMEOUT_S)
-    return done.stdout.replace("\0", "") if done.exit_code == 0 else ""
+    try:
+        done = cluster.shell.run(argv, cwd=cluster.workdir, timeout=LOG_TIMEOUT_S)
+    except OutsideError:
+        return ""
+    log = done.stdout if done.exit_code == 0 else ""
+    return results.storable(log, most=workdir.LOG_TAIL_BYTES)
 
 
 def _ending(attempt: Attempt, content: bytes | None) -> Ending:
@@ -56,15 +66,17 @@ def _ending(attempt: Attempt, content: bytes | None) -> Ending:
         return Ending(AttemptState.FAILED, {"reason": reason, "message": message})
     try:
         result = results.read_result(content, name=attempt.job_name)
-        volume = _volume(attempt.step, result)
+        volume, facts = _volume(attempt.step, result), _facts(result)
     except BadResult as problem:
-        return Ending(AttemptState.FAILED, {"reason": "BAD_RESULT", "message": str(problem)})
+        return _bad_result(str(problem))
     if result.status == SUCCEEDED:
-        return Ending(AttemptState.SUCCEEDED, {**_facts(result), "reason": ""}, volume)
+        return Ending(AttemptState.SUCCEEDED, {**facts, "reason": ""}, volume)
     # The scheduler knows better why it stopped: a time limit looks like a cancel from inside.
-    return Ending(
-        AttemptState.FAILED, {**_facts(result), "reason": attempt.reason or result.reason}
-    )
+    return Ending(AttemptState.FAILED, {**facts, "reason": attempt.reason or result.reason})
+
+
+def _bad_result(message: str) -> Ending:
+    return Ending(AttemptState.FAILED, {"reason": "BAD_RESULT", "message": message})
 
 
 def _volume(step: Step, result: StepResult) -> VolumeFacts | None:
@@ -74,18 +86,14 @@ def _volume(step: Step, result: StepResult) -> VolumeFacts | None:
 
 
 def _facts(result: StepResult) -> dict[str, Any]:
+    peak = results.metric(result, "peak_memory_bytes")
     return {
-        "message": result.message,
+        "message": results.message_of(result),
         "problems": [asdict(problem) for problem in result.problems],
-        "peak_memory_bytes": _number(result, "peak_memory_bytes"),
-        "elapsed_s": _number(result, "seconds"),
+        "peak_memory_bytes": None if peak is None else round(peak),
+        "elapsed_s": results.metric(result, "seconds"),
         "input_digest": result.input_digest[:64],
     }
-
-
-def _number(result: StepResult, name: str) -> int | float | None:
-    value = result.metrics.get(name)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _save(attempt: Attempt, ending: Ending, log: str) -> None:
@@ -116,6 +124,7 @@ def _publish(step: Step, volume: VolumeFacts) -> None:
             "thumbnail": volume.thumbnail,
             "facts": volume.facts,
             "made_at": timezone.now(),
+            "retired_at": None,
         },
     )
     changed(product)

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,7 +16,7 @@ from processing_app import planning
 from processing_app.cluster.ports import Cluster, JobId, JobReport, JobState
 from processing_app.models import Attempt, Run
 from processing_app.planning import Finish, Start, Try
-from processing_app.services import attempts, claims, collecting, runs
+from processing_app.services import attempts, claims, collecting, mistakes, runs
 from processing_app.states import AttemptState
 
 logger = logging.getLogger(__name__)
@@ -61,15 +62,11 @@ def tick(cluster: Cluster, *, budget: timedelta) -> TickSummary:
     _plan(summary)
     for pk in claims.due(TO_SUBMIT):
         if clock.has_time():
-            summary.submitted += _carry(
-                pk, lambda attempt: attempts.hand_in(attempt, cluster), summary
-            )
+            summary.submitted += _carry(pk, attempts.hand_in, cluster, summary)
     _look(cluster, clock, summary)
     for pk in claims.due(frozenset({A.COLLECTING})):
         if clock.has_time():
-            summary.collected += _carry(
-                pk, lambda attempt: collecting.collect(attempt, cluster), summary
-            )
+            summary.collected += _carry(pk, collecting.collect, cluster, summary)
     _plan(summary)
     summary.active = Run.objects.filter(state__in=runs.ACTIVE).exists()
     return summary
@@ -83,44 +80,57 @@ class _Clock:
         return time.monotonic() < self._end
 
 
-def _carry(pk: int, work: Callable[[Attempt], bool], summary: TickSummary) -> bool:
+def _carry(
+    pk: int, work: Callable[[Attempt, Cluster], bool], cluster: Cluster, summary: TickSummary
+) -> bool:
     """Claim one attempt and work on it. Return True if it moved on."""
-    with claims.claimed(pk) as attempt:
-        if attempt is None:
-            return False
-        try:
-            return work(attempt)
-        except OutsideError as trouble:
-            _note(trouble, attempt, summary)
-        except StaleState:
-            pass  # another driver was faster; its work counts
+    attempt = claims.claim(pk)
+    if attempt is None:
+        return False
+    try:
+        return _guarded(attempt, lambda: work(attempt, cluster), cluster, summary)
+    finally:
+        claims.release([attempt])
+
+
+def _guarded(
+    attempt: Attempt, work: Callable[[], bool], cluster: Cluster, summary: TickSummary
+) -> bool:
+    """Work on one attempt, so that whatever happens stays its own affair."""
+    try:
+        moved = work()
+    except OutsideError as trouble:
+        _note(trouble, attempt, summary)
+    except StaleState:
+        pass  # another driver was faster; its work counts
+    except Exception as mistake:
+        mistakes.stumble(attempt, mistake, cluster)
+        summary.troubles.append(f"{attempt.job_name}: {type(mistake).__name__}")
+    else:
+        mistakes.recovered(attempt)
+        return moved
     return False
 
 
 def _look(cluster: Cluster, clock: _Clock, summary: TickSummary) -> None:
     """Ask the scheduler once about every job that is due, then judge each by the answer."""
-    held = [attempt for pk in claims.due(planning.WATCHED) if (attempt := claims.claim(pk))]
-    if not held:
-        return
-    reports = _poll(cluster, held)
-    for attempt in held:
-        report = reports.get(JobId(attempt.job_id), _unasked(attempt))
-        if clock.has_time():
-            summary.polled += _carry_held(attempt, report, cluster, summary)
-        claims.release(attempt)
-
-
-def _carry_held(
-    attempt: Attempt, report: JobReport, cluster: Cluster, summary: TickSummary
-) -> bool:
+    held = claims.claim_all(claims.due(planning.WATCHED))
     try:
+        reports = _poll(cluster, held)
+        for attempt in held:
+            if clock.has_time() and claims.is_ours(attempt):
+                report = reports.get(JobId(attempt.job_id), _unasked(attempt))
+                summary.polled += _look_at(attempt, report, cluster, summary)
+    finally:
+        claims.release(held)
+
+
+def _look_at(attempt: Attempt, report: JobReport, cluster: Cluster, summary: TickSummary) -> bool:
+    def look() -> bool:
         attempts.look(attempt, report, cluster)
-    except OutsideError as trouble:
-        _note(trouble, attempt, summary)
-        return False
-    except StaleState:
-        return False
-    return True
+        return True
+
+    return _guarded(attempt, look, cluster, summary)
 
 
 def _note(trouble: OutsideError, attempt: Attempt, summary: TickSummary) -> None:
@@ -132,12 +142,17 @@ def _note(trouble: OutsideError, attempt: Attempt, summary: TickSummary) -> None
 
 def _poll(cluster: Cluster, held: list[Attempt]) -> Mapping[JobId, JobReport]:
     ids = sorted({JobId(attempt.job_id) for attempt in held if attempt.job_id})
+    if not ids:
+        return {}
     try:
         return cluster.scheduler.poll(ids)
     except OutsideError as trouble:
         logger.warning("the scheduler gave no answer about %d jobs: %s", len(ids), trouble)
-        silent = JobReport(JobState.UNKNOWN, "no answer", detail=str(trouble))
-        return dict.fromkeys(ids, silent)
+        words = str(trouble)
+    except Exception as mistake:
+        logger.exception("the answer of the scheduler about %d jobs was not understood", len(ids))
+        words = f"The scheduler's answer was not understood ({type(mistake).__name__})."
+    return dict.fromkeys(ids, JobReport(JobState.UNKNOWN, "no answer", detail=words))
 
 
 def _unasked(attempt: Attempt) -> JobReport:
@@ -149,14 +164,27 @@ def _plan(summary: TickSummary) -> None:
     """Begin, continue and end runs. Each in its own transaction, with its row locked."""
     # Most runs only wait for their jobs: they are read together, and without a lock.
     waiting = Run.objects.filter(state__in=runs.ACTIVE).order_by("id")
-    for run in waiting.prefetch_related("steps", _ATTEMPTS):
-        if _acts(run):
-            with transaction.atomic():
-                _follow_plan(runs.locked(run.pk), summary)
+    active = list(waiting.prefetch_related("steps", _ATTEMPTS))
+    places = Counter(map(_place, active))
+    for run in active:
+        try:
+            if _acts(run, alone=places[_place(run)] == 1):
+                with transaction.atomic():
+                    _follow_plan(runs.locked(run.pk), summary)
+        except Exception:
+            # A mistake of ours, loud in the log; the other runs go on.
+            logger.exception("run %s could not be planned", run.pk)
+            summary.troubles.append(f"{run} could not be planned")
 
 
-def _acts(run: Run) -> list[Start | Try | Finish]:
-    if run.state not in runs.ACTIVE:
+def _place(run: Run) -> tuple[str, int]:
+    """Where a run writes: two of the same place are never at work at the same time."""
+    return run.pipeline, run.imaging_request_id
+
+
+def _acts(run: Run, *, alone: bool) -> list[Start | Try | Finish]:
+    """Return what the run needs next: nothing while the one whose key it took is being stopped."""
+    if run.state not in runs.ACTIVE or (run.active_key and not alone):
         return []
     steps = run.steps.all()
     facts = [attempts.step_facts(step, since=run.state_since) for step in steps]
@@ -165,7 +193,7 @@ def _acts(run: Run) -> list[Start | Try | Finish]:
 
 def _follow_plan(run: Run, summary: TickSummary) -> None:
     steps = {step.key: step for step in run.steps.all()}
-    for act in _acts(run):
+    for act in _acts(run, alone=runs.is_alone(run)):
         match act:
             case Start():
                 runs.begin(run)

@@ -4,22 +4,22 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from core_app.bell import ring
-from core_app.errors import NotAllowed, NotReady, Taken
+from core_app.errors import NotAllowed, NotReady
 from core_app.models import User
 from core_app.roles import Action, can
 from core_app.transitions import advance, born, record
 from imaging_app.models import ImagingRequest
 from pipeline.contract import PIPELINE_VERSION
-from processing_app import pipelines
+from processing_app import pipelines, plans
 from processing_app.models import Attempt, Run, Step
 from processing_app.pipelines import PlannedStep
 from processing_app.planning import OVER
-from processing_app.services import deliveries, requests
+from processing_app.services import products, requests
 from processing_app.states import RunState
 from requests_app.models import Request
 
@@ -30,29 +30,34 @@ ACTIVE = (RunState.PLANNED, RunState.RUNNING)
 def start_raw_run(imaging_request: ImagingRequest, *, by: User | None) -> Run | None:
     """Plan the run that checks the raw data and makes it viewable.
 
-    The caller may hold a transaction. Returns the run that is active already, if there is one, and
-    None where nothing that was delivered can go through it (another layout, no folder entered).
+    The caller may hold a transaction. Returns the active run if it does the same already; one that
+    was planned with other values, or is being cancelled, is superseded: it is stopped, and the new
+    run waits for that. Returns None where nothing that was delivered can go through the pipeline
+    (another layout, no folder entered).
     """
-    delivered = deliveries.deliveries_of(imaging_request)
-    steps = pipelines.raw_steps(str(imaging_request.folder), delivered)
-    if not steps:
-        return None
-    key = _key(pipelines.RAW, imaging_request)
-    try:
-        with transaction.atomic():
-            return _active(key) or _create(imaging_request, pipelines.RAW, key, steps, by=by)
-    except IntegrityError:
-        run = _active(key)
-        if run is None:
-            raise Taken("Somebody else started this run at the same moment. Try again.") from None
-        return run
+    key = _key(pipelines.RAW, imaging_request.pk)
+    with transaction.atomic():
+        _hold(imaging_request.pk)
+        steps = plans.raw_steps(imaging_request)
+        active = _active(key)
+        if active and plans.is_planned_so(active, steps) and not _is_being_stopped(active):
+            return active
+        if active:
+            _supersede(active)
+        return _create(imaging_request, pipelines.RAW, key, steps, by=by) if steps else None
 
 
 def cancel_run(run: Run, *, by: User | None, reason: str = "") -> None:
-    """Stop a run. Jobs at work are asked to stop first; the run is cancelled once they have."""
+    """Stop a run. Jobs at work are asked to stop first; the run is cancelled once they have.
+
+    A failed run is set aside, with a reason: it no longer keeps its request open.
+    """
     _require_right(run, by)
     with transaction.atomic():
         run = locked(run.pk)
+        if run.state == RunState.FAILED:
+            _set_aside(run, by=by, reason=reason)
+            return
         if run.state not in ACTIVE:
             raise NotReady(f"{run} is {_word(run)}, so there is nothing to cancel.")
         _stop(run, by=by, reason=reason)
@@ -60,16 +65,26 @@ def cancel_run(run: Run, *, by: User | None, reason: str = "") -> None:
 
 
 def retry_run(run: Run, *, by: User | None) -> None:
-    """Go on with a failed or cancelled run: what succeeded is kept, the rest is tried afresh."""
+    """Go on with a failed or cancelled run: what succeeded is kept, the rest is tried afresh.
+
+    Only the newest run of its kind, as long as it would be planned the same now. The request may be
+    closed; the workflow of the same name opens it again.
+    """
     _require_right(run, by)
     with transaction.atomic():
+        _hold(run.imaging_request_id)
+        # It may be withdrawn or closed at this moment.
+        Request.objects.select_for_update().get(pk=run.root_id)
         run = locked(run.pk)
         if run.state not in {RunState.FAILED, RunState.CANCELLED}:
             raise NotReady(f"{run} is {_word(run)}. Only a failed or cancelled run can be retried.")
-        _take_key(run)
+        obstacle = plans.obstacle_to_retry(run)
+        if obstacle:
+            raise NotReady(obstacle)
+        run.active_key, run.finished_at = _key(run.pipeline, run.imaging_request_id), None
         # What was wrong may have been the version, and somebody has deployed since.
         run.pipeline_version = PIPELINE_VERSION
-        run.save(update_fields=["pipeline_version"])
+        run.save(update_fields=["active_key", "finished_at", "pipeline_version"])
         advance(run, RunState.RUNNING, by=by, note="retried")
         requests.follow(run, by=by)
         ring(DRIVE)
@@ -82,7 +97,9 @@ def cancel_runs_of(request: Request, *, by: User | None, reason: str = "") -> in
     """
     active = Run.objects.filter(imaging_request__sample__request=request, state__in=ACTIVE)
     with transaction.atomic():
-        stopped = [locked(pk) for pk in active.values_list("pk", flat=True)]
+        found = [locked(pk) for pk in active.order_by("pk").values_list("pk", flat=True)]
+        # One may have ended while its row was waited for.
+        stopped = [run for run in found if run.state in ACTIVE]
         for run in stopped:
             _stop(run, by=by, reason=reason)
         requests.cancel_open(request, by=by, note=reason)
@@ -96,10 +113,15 @@ def begin(run: Run) -> None:
 
 
 def finish(run: Run, state: str, *, by: User | None, note: str = "") -> None:
-    """End a run and free its place for another. The caller holds the transaction."""
+    """End a run and free its place for another. The caller holds the transaction.
+
+    Success retires what only earlier runs have made.
+    """
     advance(run, state, by=by, note=note)
     run.finished_at, run.active_key = run.state_since, None
     run.save(update_fields=["finished_at", "active_key"])
+    if state == RunState.SUCCEEDED:
+        products.retire_left_over(run)
     requests.follow(run, by=by)
 
 
@@ -118,6 +140,32 @@ def locked(pk: int) -> Run:
 def active_attempts(run: Run) -> QuerySet[Attempt]:
     """Return the attempts that are not over."""
     return Attempt.objects.filter(step__run=run).exclude(state__in=OVER)
+
+
+def is_alone(run: Run) -> bool:
+    """Return True if no other run of its place is active; one that was superseded stops first."""
+    rows = Run.objects.filter(pipeline=run.pipeline, imaging_request=run.imaging_request_id)
+    return not rows.filter(state__in=ACTIVE).exclude(pk=run.pk).exists()
+
+
+def _supersede(run: Run) -> None:
+    """Stop the run and take its key away, so that its successor can have it at once."""
+    run = locked(run.pk)
+    run.active_key = None
+    run.save(update_fields=["active_key"])
+    if run.state in ACTIVE:
+        _stop(run, by=None, reason="Superseded: imaging was completed again, with other values.")
+
+
+def _set_aside(run: Run, *, by: User | None, reason: str) -> None:
+    if not reason.strip():
+        raise NotReady(f"Say why {run} is set aside; do it on its page, which asks for a reason.")
+    finish(run, RunState.CANCELLED, by=by, note=reason.strip())
+
+
+def _is_being_stopped(run: Run) -> bool:
+    asked = Attempt.objects.filter(step__run=run, created_at__gte=run.state_since)
+    return asked.exclude(cancel_requested_at=None).exists()
 
 
 def _stop(run: Run, *, by: User | None, reason: str) -> None:
@@ -165,24 +213,17 @@ def _step(run: Run, position: int, planned: PlannedStep) -> Step:
     )
 
 
-def _key(pipeline: str, imaging_request: ImagingRequest) -> str:
-    return f"{pipeline}:{imaging_request.pk}"
+def _key(pipeline: str, imaging_request_id: int) -> str:
+    return f"{pipeline}:{imaging_request_id}"
+
+
+def _hold(imaging_request_id: int) -> None:
+    """Lock the row, so that runs of one imaging request are begun one after the other."""
+    ImagingRequest.objects.select_for_update().get(pk=imaging_request_id)
 
 
 def _active(key: str) -> Run | None:
     return Run.objects.filter(active_key=key).first()
-
-
-def _take_key(run: Run) -> None:
-    key = _key(run.pipeline, run.imaging_request)
-    try:
-        with transaction.atomic():
-            run.active_key, run.finished_at = key, None
-            run.save(update_fields=["active_key", "finished_at"])
-    except IntegrityError:
-        raise Taken(
-            f"Another run of this kind is active: {_active(key)}. Wait for it, or cancel it."
-        ) from None
 
 
 def _require_right(run: Run, by: User | None) -> None:

@@ -18,6 +18,8 @@ from django.utils import timezone
 from core_app.models import User
 from imaging_app.models import ImagingRequest
 from imaging_app.services import Acquisition
+from imaging_app.states import ImagingState
+from imaging_app.workflows import complete_imaging
 from pipeline.contract import FAILED, Problem, StepResult
 from pipeline.phantom import plane_file, write_delivery
 from processing_app.cluster.direct import Direct
@@ -29,6 +31,7 @@ from processing_app.cluster.workdir import JobFolder, folder_of
 from processing_app.models import Attempt, Run
 from processing_app.services import driving, runs
 from processing_app.states import AttemptState
+from requests_app.workflows import reopen_imaging
 from tests.support import scenarios
 
 ROOT = Path(__file__).parents[2]
@@ -58,12 +61,31 @@ def a_planned_run(imaging_request: ImagingRequest) -> Run:
     return run
 
 
-def deliver(imaging_request: ImagingRequest, *, shape_zyx: tuple[int, int, int] = TINY_ZYX) -> Path:
+def deliver(
+    imaging_request: ImagingRequest,
+    *,
+    shape_zyx: tuple[int, int, int] = TINY_ZYX,
+    sheets: int = 1,
+    subfolder: str = SUBFOLDER,
+) -> Path:
     """Write the raw planes that the imaging request speaks of, below the data root."""
     resolution = imaging_request.resolutions.get()
-    folder = resolution.raw_folder(ventral_up=False).under(settings.DATA_ROOT) / SUBFOLDER
-    write_delivery(folder, shape_zyx=shape_zyx, channels=["488"], sheets=1)
+    folder = resolution.raw_folder(ventral_up=False).under(settings.DATA_ROOT) / subfolder
+    write_delivery(folder, shape_zyx=shape_zyx, channels=["488"], sheets=sheets)
     return folder
+
+
+def image_again(imaging_request: ImagingRequest, *, by: User, **acquired: object) -> Run:
+    """Re-open imaging, enter the acquisition anew and complete it; return the run that follows."""
+    imaging_request = ImagingRequest.objects.get(pk=imaging_request.pk)
+    if imaging_request.state == ImagingState.COMPLETE:
+        reopen_imaging(imaging_request, by=by, reason="other values")
+    values = {"raw_subfolder": SUBFOLDER, "z_planes": TINY_ZYX[0], "z_step_um": 10.0}
+    acquisition = Acquisition(**{**values, "right_sheet": False, **acquired})
+    scenarios.set_all_channels(imaging_request, acquisition, by=by)
+    run = complete_imaging(imaging_request, by=by)
+    assert run is not None
+    return run
 
 
 def deliver_noise(imaging_request: ImagingRequest, *, shape_zyx: tuple[int, int, int]) -> None:
@@ -100,6 +122,11 @@ def make_due() -> None:
     past = timezone.now() - timedelta(seconds=1)
     Attempt.objects.filter(leased_until__gt=past).update(leased_until=past)
     Attempt.objects.filter(next_look_at__gt=past).update(next_look_at=past)
+
+
+def let_pass(seconds: float) -> None:
+    """As if the last sign of every job had been so long ago."""
+    Attempt.objects.update(last_seen_at=timezone.now() - timedelta(seconds=seconds))
 
 
 def drive_until_over(run: Run, cluster: Cluster, *, ticks: int = 40, pause_s: float = 0.0) -> Run:

@@ -11,8 +11,10 @@ def imaged(researcher, clearer, imager):
 
 
 @pytest.fixture
-def run(imaged):
-    return clusters.a_planned_run(imaged)
+def run(imaged, imager):
+    """The run that completing the sample's imaging began."""
+    clusters.deliver(imaged)
+    return clusters.image_again(imaged, by=imager)
 
 
 @pytest.fixture

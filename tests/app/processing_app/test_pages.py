@@ -144,3 +144,26 @@ def test_the_list_can_be_filtered_by_state(run, researcher, signed_in):
     page = signed_in(researcher).get(reverse("processing:run-list"), {"state": "failed"})
 
     assert "No run is in this state." in page.content.decode()
+
+
+def test_a_failed_run_is_set_aside_by_a_button_that_asks_why(run, processor, signed_in):
+    clusters.drive_until_over(run, clusters.memory_cluster(clusters.fail_with("BAD_INPUT")))
+    page = signed_in(processor).get(address("run-detail", run)).content.decode()
+    assert 'id="run-set-aside"' in page
+
+    reason = {"reason": "the brain is imaged again"}
+    answer = signed_in(processor).post(address("run-cancel", run), reason, follow=True)
+
+    run.refresh_from_db()
+    assert run.state == RunState.CANCELLED
+    assert "is set aside" in answer.content.decode()
+
+
+def test_the_page_of_a_superseded_run_says_where_to_look(run, imaged, imager, processor, signed_in):
+    clusters.drive_until_over(run, clusters.memory_cluster(clusters.fail_with("BAD_INPUT")))
+    newer = clusters.image_again(imaged, by=imager, z_step_um=5.0)
+
+    page = signed_in(processor).get(address("run-detail", run)).content.decode()
+
+    assert f"Run {newer.pk} is newer" in page
+    assert address("run-retry", run) not in page
