@@ -8,7 +8,7 @@ from viewers_app.models import DataLayer
 
 def publish_new_products() -> int:
     """Give each product without a layer its layer; return how many. Safe to run twice at once."""
-    waiting = Product.objects.filter(layer__isnull=True).order_by("pk")
+    waiting = Product.objects.filter(layer__isnull=True, retired_at=None).order_by("pk")
     return sum(_publish(product) for product in waiting)
 
 
