@@ -6,9 +6,9 @@ from core_app.errors import NotReady
 from imaging_app.models import ImagingRequest
 from imaging_app.states import ImagingState
 from processing_app import pipelines
+from processing_app.deliveries import deliveries_of
 from processing_app.models import Run, Step
 from processing_app.pipelines import PlannedStep
-from processing_app.deliveries import deliveries_of
 from requests_app.states import RequestState
 
 
