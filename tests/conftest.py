@@ -35,6 +35,15 @@ MARKER_OF = {
 ONE_BY_ONE = {"mariadb", "datajoint", "ssh", "slurm", "docker", "nginx", "browser", "alone"}
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let each xdist worker read the settings anew: it has a port of its own.
+
+    A worker that inherits the variable has loaded them, with our port, before it can choose.
+    """
+    if not hasattr(config, "workerinput") and config.getoption("numprocesses", None):
+        os.environ.pop("DJANGO_SETTINGS_MODULE", None)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
