@@ -29,6 +29,16 @@ def write_planes(folder: Path, *, shape: tuple[int, int, int], seed: int = 1) ->
         tifffile.imwrite(folder / f"plane_{z:05d}.tif", np.clip(plane, 0, 65535).astype(np.uint16))
 
 
+def repeat_planes(source: Path, folder: Path, *, times: int) -> None:
+    """Make a folder with the same planes several times over, as hard links that take no room."""
+    folder.mkdir(parents=True, exist_ok=True)
+    planes = sorted(source.glob("*.tif"))
+    for z in range(times * len(planes)):
+        link = folder / f"plane_{z:05d}.tif"
+        if not link.exists():
+            link.hardlink_to(planes[z % len(planes)])
+
+
 def _tissue(shape: tuple[int, int, int], z: int) -> np.ndarray:
     y = np.linspace(-1, 1, shape[1], dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, shape[2], dtype=np.float32)[None, :]

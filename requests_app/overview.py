@@ -63,9 +63,8 @@ def facts_of(samples: Sequence[Sample]) -> Facts:
         "imaging_request"
     )
     path = "product__channel__resolution__imaging_request__sample"
-    layers = (
-        DataLayer.objects.filter(**{f"{path}__in": ids}).values_list(path).annotate(Count("id"))
-    )
+    current = DataLayer.objects.filter(product__retired_at=None)
+    layers = current.filter(**{f"{path}__in": ids}).values_list(path).annotate(Count("id"))
     return Facts(imaging, {run.imaging_request.sample_id: run for run in runs}, dict(layers))
 
 
