@@ -117,6 +117,11 @@ def start(batch: ImagingBatch, *, by: User) -> None:
         if batch.imager_id == by.pk:
             return  # pressed twice
         raise StaleState(f"{batch.imager} has started this batch already.")
+    if batch.state != ImagingState.WAITING:
+        raise NotReady(
+            f"The batch is {batch.get_state_display().lower()}. To correct a sample of it, "
+            "re-open that sample on its imaging page."
+        )
     with transaction.atomic():
         advance(batch, ImagingState.IN_PROGRESS, by=by, note="claimed")
         ImagingBatch.objects.filter(pk=batch.pk).update(imager=by)

@@ -224,7 +224,12 @@ def next_action_of(request: Request, strip: Sequence[Stage]) -> str:
     if failed:
         return f"{failed.stage} failed; staff look at it"
     pending = next((stage for stage in strip if stage.state not in {"done", "skipped"}), None)
-    return waiting[pending.stage] if pending else "Done"
+    if pending is None:
+        return "Done"
+    if pending.state == "progress" and pending.stage in {"Clearing", "Imaging"}:
+        who = f" by {pending.who}" if pending.who else ""
+        return f"{pending.stage} is under way{who}"
+    return waiting[pending.stage]
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,14 +31,15 @@ def running_site() -> Iterator[None]:
         "--bind",
         f"127.0.0.1:{port}",
     ]
-    threads = ["--worker-class", "gthread", "--threads", "16", "--access-logfile", "/dev/null"]
+    threads = ["--worker-class", "gthread", "--threads", "16", "--no-control-socket"]
     queue = [sys.executable, "manage.py", "qcluster"]
     _require_free(port)
     with contextlib.ExitStack() as stack:
         for command in ([*web, *threads], queue):
             stack.callback(_stop, _start(command, log))
         _wait_for_answer(f"{settings.SITE_URL}/healthz", log)
-        yield
+        with stopped_in_order():
+            yield
 
 
 def _start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
@@ -50,13 +51,33 @@ def _start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the whole process group: a queue's workers outlive their parent otherwise."""
-    for how in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, how)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE_S)
-            return
+    """Ask the leader to end, which ends its workers in order; what is left of the group is killed.
+
+    The queue's leader waits in vain for workers that were told to end behind its back, so the
+    group as a whole is not asked.
+    """
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(GRACE_S)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@contextlib.contextmanager
+def stopped_in_order() -> Iterator[None]:
+    """Let SIGTERM and a closed terminal do what Ctrl-C does: end the block, then its processes."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # an impatient second Ctrl-C orphans nothing
 
 
 def _require_free(port: int) -> None:

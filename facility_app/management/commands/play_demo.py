@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.management import call_command
@@ -50,6 +51,8 @@ class Command(BaseCommand):
         self.console = Console(stderr=False, soft_wrap=True)
         try:
             self._run(options)
+        except KeyboardInterrupt:
+            self.console.print("Stopped. `make demo` goes on from here.")
         except (DomainError, OutsideError) as problem:
             raise CommandError(str(problem)) from problem
 
@@ -57,6 +60,11 @@ class Command(BaseCommand):
         if options["cluster"] and options["cluster"] != settings.CLUSTER:
             raise CommandError(
                 f"CLUSTER={options['cluster']} is not set up here; this demo knows: local."
+            )
+        if urlsplit(settings.SITE_URL).port != urlsplit(settings.VIEWER_URL).port:
+            raise CommandError(
+                "The demo serves both origins on one port: set SITE_URL=http://localhost:PORT and "
+                "VIEWER_URL=http://127.0.0.1:PORT with the same PORT."
             )
         data = _data_of(options)
         self._prepare()
@@ -154,9 +162,8 @@ class Command(BaseCommand):
             f"[bold]Site[/] {settings.SITE_URL}   "
             f"[bold]staff console[/] {settings.SITE_URL}/admin/   Ctrl-C stops it."
         )
-        with contextlib.suppress(KeyboardInterrupt):
-            while True:
-                time.sleep(3600)
+        while True:
+            time.sleep(3600)
 
 
 def _data_of(options: dict[str, Any]) -> raw.DemoData:

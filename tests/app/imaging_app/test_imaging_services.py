@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import pytest
+from django.db import transaction
 
 from core_app.errors import Invalid, NotAllowed, NotReady, StaleState
-from core_app.models import Event, OutboxRow
+from core_app.models import Event, OutboxRow, User
 from core_app.roles import Role
 from imaging_app import raw_data, selectors, workflows
 from imaging_app import services as imaging
@@ -429,3 +430,18 @@ def test_clearing_opened_again_holds_up_imaging(researcher, clearer, imager):
         imaging.start(again(batch), by=imager)
 
     assert ClearingBatch.objects.get().state == "in progress"
+
+
+def test_a_finished_batch_is_not_started_again(
+    researcher: User, clearer: User, imager: User, manager: User
+) -> None:
+    imaging_request = a_request_being_imaged(researcher, clearer=clearer, imager=imager)
+    with transaction.atomic():
+        imaging.skip(imaging_request, by=imager, reason="It broke.")
+    batch = ImagingBatch.objects.get()
+
+    with pytest.raises(NotReady, match="re-open that sample"):
+        imaging.start(batch, by=manager)
+
+    batch.refresh_from_db()
+    assert (batch.state, batch.imager) == ("complete", imager)

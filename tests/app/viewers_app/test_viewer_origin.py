@@ -214,7 +214,10 @@ def test_the_page_renews_its_cookie(browser: Browser) -> None:
     assert settings.VIEWER_COOKIE_NAME in answer.cookies
 
 
-@pytest.mark.parametrize("origin", ["", "null", "https://evil.example", settings.SITE_URL])
+@pytest.mark.parametrize(
+    "origin",
+    ["", "null", "https://evil.example", pytest.param(settings.SITE_URL, id="the application")],
+)
 def test_no_other_site_renews_it(browser: Browser, origin: str) -> None:
     answer = renew(browser, Origin=origin)
 
