@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from core_app.models import Event
-from imaging_app import selectors
+from imaging_app import raw_data, selectors
 from imaging_app import services as imaging
 from imaging_app.models import ImagingBatch, ImagingRequest
 from processing_app.models import Run
@@ -367,3 +367,12 @@ def test_a_file_name_that_no_page_can_show_breaks_nothing(desk, sample, settings
 
     assert desk.get(address(sample)).status_code == 200
     assert not imaging.selectors.has_right_delivery(channel_of(sample))
+
+
+def test_storage_that_does_not_answer_leaves_the_page_readable(tmp_path, monkeypatch):
+    def no_answer(path):
+        raise OSError(116, "Stale file handle")
+
+    monkeypatch.setattr("pathlib.Path.is_dir", no_answer)
+
+    assert raw_data.is_there(tmp_path) is False

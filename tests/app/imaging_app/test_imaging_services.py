@@ -445,3 +445,24 @@ def test_a_finished_batch_is_not_started_again(
 
     batch.refresh_from_db()
     assert (batch.state, batch.imager) == ("complete", imager)
+
+
+def test_what_a_colleague_enters_at_the_last_moment_is_checked_before_completing(
+    sample, imager, settings, monkeypatch
+):
+    a_delivered(sample, imager, settings)
+    hold = imaging._hold
+
+    def entered_first(held):
+        RawDelivery.objects.all().delete()  # what set_channels does to the verdicts
+        hold(held)
+
+    monkeypatch.setattr(imaging, "_hold", entered_first)
+    imaging.check_delivery(sample, by=imager)
+
+    with pytest.raises(NotReady, match="not there yet"), transaction.atomic():
+        imaging.finish(sample, by=imager)
+
+    sample.refresh_from_db()
+    assert sample.state == "in progress"
+    assert not Run.objects.exists()

@@ -1,6 +1,7 @@
 """Two people at once: whoever acts on what is no longer so is told, and nothing is lost."""
 
 import pytest
+from django.utils import timezone
 
 from core_app.errors import NotReady, StaleState
 from core_app.models import User
@@ -65,3 +66,24 @@ def test_completing_twice_tells_the_second(researcher: User, clearer: User) -> N
 
     with pytest.raises(StaleState):
         clearing.complete(stale, by=clearer, skip_missing=True)
+
+
+def test_a_step_taken_back_at_the_last_moment_is_missed_when_completing(
+    researcher: User, clearer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = a_batch_being_cleared(researcher, by=clearer)
+    for step in batch.protocol.steps.all():
+        clearing.record_step(batch, step.slug, performed_at=timezone.now(), by=clearer)
+    hold = clearing._hold
+
+    def taken_back_first(held: ClearingBatch) -> None:
+        held.log.filter(step__position=1).delete()
+        hold(held)
+
+    monkeypatch.setattr(clearing, "_hold", taken_back_first)
+
+    with pytest.raises(NotReady, match="1 of 14 steps"):
+        clearing.complete(batch, by=clearer)
+
+    batch.refresh_from_db()
+    assert batch.state == "in progress"
