@@ -53,11 +53,25 @@ def submit(people: Mapping[str, User], data: raw.DemoData) -> Request:
     key = name.replace(" ", "_").casefold()
     existing = Request.objects.filter(owner=owner, name_key=key).first()
     if existing is not None:
+        _require_same(existing, data)
         return existing
     draft = requests.create_draft(owner=owner, by=owner)
     return request_work.submit_request(
         draft, _plan(name, owner, data, raw.objective_for(data)), by=owner
     )
+
+
+def _require_same(played: Request, data: raw.DemoData) -> None:
+    """Refuse to show an earlier play as if it were this one: its voxels or orientation differ."""
+    rows = ImagingChannel.objects.filter(resolution__imaging_request__sample__request=played)
+    for channel in rows.exclude(raw_subfolder="").select_related("resolution__objective"):
+        x, _, z = channel.voxel_um
+        if (z, x, channel.orientation) != (data.voxel_um[0], data.voxel_um[2], data.orientation):
+            raise NotReady(
+                f"“{played.name}” was played before with VOXEL={z:g},{x:g},{x:g} and "
+                f"ORIENTATION={channel.orientation}. Give the folder another name to play it "
+                "anew, or start over with `rm -rf var`."
+            )
 
 
 def _plan(name: str, owner: User, data: raw.DemoData, objective: Objective) -> RequestPlan:

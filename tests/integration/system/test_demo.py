@@ -38,6 +38,15 @@ def test_playing_again_adds_nothing(real_data: Path) -> None:
     assert (Request.objects.count(), Run.objects.count(), DataLayer.objects.count()) == (1, 1, 1)
 
 
+@override_settings(DEBUG=True, ALLOWED_HOSTS=["*"])
+def test_other_voxels_are_not_answered_by_an_earlier_play(real_data: Path) -> None:
+    planes = real_data / "real_brain" / "brain_planes"
+    call_command("play_demo", "--no-serve", raw=planes, voxel="50,40,40")
+
+    with pytest.raises(CommandError, match="played before with VOXEL=50,40,40"):
+        call_command("play_demo", "--no-serve", raw=planes, voxel="25,40,40")
+
+
 @override_settings(DEBUG=False)
 def test_a_production_site_refuses_the_demo() -> None:
     with pytest.raises(CommandError, match="DEBUG=1"):
