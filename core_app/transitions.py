@@ -53,11 +53,18 @@ def record(obj: Stateful, verb: str, *, by: User | None, note: str = "") -> None
 
 def born(obj: Stateful, *, by: User | None, note: str = "") -> None:
     """Write the first Event of a new object, in its start state."""
+    born_many([obj], by=by, note=note)
+
+
+def born_many(objects: Iterable[Stateful], *, by: User | None, note: str = "") -> None:
+    """Write the first Events of new objects of one model, in one INSERT."""
     _require_transaction()
-    start = _event(obj, "", obj.state, by=by, note=note, at=timezone.now())
-    start.verb = "created"
-    start.save()
-    changed_many([obj])
+    new, at = list(objects), timezone.now()
+    starts = [_event(obj, "", obj.state, by=by, note=note, at=at) for obj in new]
+    for start in starts:
+        start.verb = "created"
+    Event.objects.bulk_create(starts)
+    changed_many(new)
 
 
 def _require_transaction() -> None:

@@ -75,8 +75,6 @@ def _add_objective(seeded: SeedObjective, position: int, microscope: Any, model:
             "has_zoom": seeded.has_zoom,
             "only_generic_imaging": seeded.only_generic,
             "pipelines": list(seeded.pipelines),
-            # Raw data of this layout cannot be checked yet, so nobody is offered to ask for it.
-            "is_offered": microscope.layout == "lavision",
             "position": position,
         },
     )

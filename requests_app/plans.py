@@ -1,6 +1,7 @@
 """RequestPlan: what a researcher asks for, as plain values between the form and the services."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -12,6 +13,8 @@ PURPOSES = (
     "generic_imaging",
 )
 MOST_SAMPLES = 50
+ORIENTATIONS = ("sagittal", "coronal", "horizontal")
+EARLIEST_DAY = date(2000, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,16 @@ class Rules:
     objectives_generic_only: dict[str, bool]
     wavelengths_of_objective: dict[str, tuple[str, ...]]
     atlases: frozenset[str] = field(default_factory=frozenset)
+    # Objective → the channels that may be registered; an absent objective allows all of its own.
+    registrable: dict[str, frozenset[str]] = field(default_factory=dict)
+    # Day → samples that it still takes; None = no limit, 0 = closed or full.
+    handoff_left: Mapping[date, int | None] = field(default_factory=dict)
+    handoff_notes: Mapping[date, str] = field(default_factory=dict)
+    next_open_days: Sequence[date] = ()
+    today: date = EARLIEST_DAY
+    usernames: Collection[str] = frozenset()
+    subjects: Collection[str] = frozenset()
+    owner: str = ""
 
 
 Problems = dict[str, list[str]]
@@ -103,7 +116,30 @@ def problems_of(plan: RequestPlan, rules: Rules) -> Problems:
     _check_names(plan.samples, found)
     for index, sample in enumerate(plan.samples):
         _check_sample(plan, sample, f"samples.{index}", rules, found)
+    if not plan.self_clearing:
+        _check_capacity(plan.samples, rules, found)
     return found
+
+
+def warnings_of(plan: RequestPlan, rules: Rules) -> list[str]:
+    """Return what may be meant but looks odd; nothing of it stops a submission."""
+    odd = [
+        sample.name
+        for sample in plan.samples
+        if (sample.antibody1.strip() or sample.antibody2.strip())
+        and sample.protocol not in rules.protocols_needing_antibody
+    ]
+    if not odd:
+        return []
+    return [
+        f"Antibodies are named for {_named(odd)}, but the protocol does not stain. "
+        "Choose a staining protocol, or leave the antibodies out."
+    ]
+
+
+def _named(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:3])
+    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
 
 
 def _add(found: Problems, address: str, message: str) -> None:
@@ -113,6 +149,10 @@ def _add(found: Problems, address: str, message: str) -> None:
 def _check_request(plan: RequestPlan, rules: Rules, found: Problems) -> None:
     if plan.species not in rules.species_generic_only:
         _add(found, "species", "Choose one of the species of the list.")
+    if plan.auditor and plan.auditor not in rules.usernames:
+        _add(found, "auditor", "Nobody here has this username; ask the person for theirs.")
+    elif plan.auditor and plan.auditor == rules.owner:
+        _add(found, "auditor", "The owner sees the request anyway; name somebody else or nobody.")
     if not plan.samples:
         _add(found, "samples", "Add at least one sample.")
     if len(plan.samples) > MOST_SAMPLES:
@@ -160,16 +200,13 @@ def _check_sample(
             f"{at}.expected_handoff_date",
             "Say when you will hand this sample in, so that clearing can be planned.",
         )
-    if (
-        sample.perfusion_date
-        and sample.expected_handoff_date
-        and sample.perfusion_date > sample.expected_handoff_date
-    ):
+    if sample.subject and sample.subject not in rules.subjects:
         _add(
             found,
-            f"{at}.perfusion_date",
-            "The perfusion lies after the hand-off; correct one of the dates.",
+            f"{at}.subject",
+            "This animal is not in the list; leave it blank if you are not sure.",
         )
+    _check_dates(sample, at, rules, found)
     if not sample.resolutions:
         _add(found, f"{at}.resolutions", "Choose at least one objective for this sample.")
     objectives = [r.objective for r in sample.resolutions]
@@ -182,6 +219,45 @@ def _check_sample(
                 f"{resolution.objective} is chosen twice for this sample; remove one.",
             )
         _check_resolution(plan, resolution, address, rules, found)
+
+
+def _check_dates(sample: SamplePlan, at: str, rules: Rules, found: Problems) -> None:
+    perfused, handed_in = sample.perfusion_date, sample.expected_handoff_date
+    if perfused and perfused < EARLIEST_DAY:
+        _add(found, f"{at}.perfusion_date", "This date lies too far back; check the year.")
+    if perfused and handed_in and perfused > handed_in:
+        _add(
+            found,
+            f"{at}.perfusion_date",
+            "The perfusion lies after the hand-off; correct one of the dates.",
+        )
+    if handed_in and handed_in < rules.today:
+        _add(
+            found,
+            f"{at}.expected_handoff_date",
+            "This day is over; give the day on which you will hand the sample in.",
+        )
+
+
+def _check_capacity(samples: Sequence[SamplePlan], rules: Rules, found: Problems) -> None:
+    """Mark the samples of a day that are more than it takes, in the order of the form."""
+    taken: Counter[date] = Counter()
+    for index, sample in enumerate(samples):
+        day = sample.expected_handoff_date
+        left = rules.handoff_left.get(day) if day else None
+        if day is None or left is None or day < rules.today:
+            continue
+        taken[day] += 1
+        if taken[day] > left:
+            _add(found, f"samples.{index}.expected_handoff_date", _full_or_closed(day, left, rules))
+
+
+def _full_or_closed(day: date, left: int, rules: Rules) -> str:
+    note = rules.handoff_notes.get(day, "")
+    why = f" ({note})" if note else ""
+    takes = f"{day} takes {left} more" if left else f"{day} is closed or full{why}"
+    days = ", ".join(str(other) for other in rules.next_open_days[:3] if other != day)
+    return f"{takes}; choose another day, such as {days}." if days else f"{takes}; choose another."
 
 
 def _check_resolution(
@@ -201,8 +277,16 @@ def _check_resolution(
         )
     if not any(channel.purposes for channel in wanted.channels):
         _add(found, f"{at}.channels", f"Tick at least one channel at {wanted.objective}.")
+    twice = [w for w, count in Counter(c.wavelength for c in wanted.channels).items() if count > 1]
+    if twice:
+        _add(found, f"{at}.channels", f"Channel {', '.join(twice)} is given twice; remove one.")
+    unknown = {p for channel in wanted.channels for p in channel.purposes} - set(PURPOSES)
+    if unknown:
+        _add(found, f"{at}.channels", f"There is no purpose {', '.join(sorted(unknown))}.")
     if wanted.atlas and wanted.atlas not in rules.atlases:
         _add(found, f"{at}.atlas", f"{wanted.atlas} is not an atlas of this facility.")
+    if wanted.final_orientation not in ORIENTATIONS:
+        _add(found, f"{at}.final_orientation", f"Choose one of: {', '.join(ORIENTATIONS)}.")
     _check_purposes(plan, wanted, at, rules, found)
 
 
@@ -215,6 +299,21 @@ def _check_purposes(
     if registering > 1:
         _add(
             found, f"{at}.channels", f"Choose only one registration channel at {wanted.objective}."
+        )
+    registrable = rules.registrable.get(wanted.objective)
+    unfit = [
+        c.wavelength
+        for c in wanted.channels
+        if "registration" in c.purposes
+        and registrable is not None
+        and c.wavelength not in registrable
+    ]
+    if unfit:
+        _add(
+            found,
+            f"{at}.channels",
+            f"Channel {', '.join(unfit)} has too little autofluorescence to be registered; "
+            f"use {' or '.join(sorted(registrable or ()))}.",
         )
     if registering and wanted.final_orientation != "sagittal":
         _add(

@@ -1,7 +1,10 @@
 """Use cases that begin with a request and span the apps: submit, withdraw, close."""
 
+from collections.abc import Iterable
+
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
 
 from core_app import roles
 from core_app.bell import ring
@@ -11,22 +14,29 @@ from core_app.roles import Role
 from imaging_app import selectors as imaging_reads
 from imaging_app import services as imaging
 from imaging_app.models import ImagingBatch, ImagingRequest
+from imaging_app.services import rounds
 from imaging_app.states import ImagingState
-from processing_app.models import Atlas, ProcessingRequest, Run
+from processing_app.models import Atlas, Run
+from processing_app.services import requests as processing
 from processing_app.services import runs
-from processing_app.states import ProcessingState, RunState
+from processing_app.states import RunState
 from requests_app import selectors
-from requests_app.models import ClearingBatch, Request, Species
-from requests_app.plans import RequestPlan, Rules, problems_of
-from requests_app.services import clearing, requests
+from requests_app.models import ClearingBatch, HandoffWeekday, Request, Species
+from requests_app.plans import Problems, RequestPlan, Rules, problems_of
+from requests_app.selectors.handoffs import handoff_days, open_days
+from requests_app.services import antibodies, clearing, requests
 from requests_app.states import ClearingState, RequestState
 
 
-def current_rules() -> Rules:
-    """Read what the database allows today, for checking a plan."""
+def current_rules(plan: RequestPlan, *, owner: User) -> Rules:
+    """Read what the database allows today, for checking this plan of this owner."""
     species = {s.name: s.only_generic_imaging for s in Species.objects.all()}
     protocols = list(selectors.offered_protocols())
     objectives = list(imaging_reads.offered_objectives())
+    today = timezone.localdate()
+    days = handoff_days([s.expected_handoff_date for s in plan.samples if s.expected_handoff_date])
+    is_crowded = any(not day.is_open or day.left is not None for day in days.values())
+    names = {s.subject for s in plan.samples if s.subject}
     return Rules(
         species_generic_only=species,
         protocols_of_species={
@@ -38,13 +48,57 @@ def current_rules() -> Rules:
         wavelengths_of_objective={
             o.name: tuple(w.name for w in o.microscope.wavelengths.all()) for o in objectives
         },
+        registrable={
+            o.name: frozenset(w.name for w in o.microscope.wavelengths.all() if w.may_register)
+            for o in objectives
+        },
         atlases=frozenset(Atlas.objects.filter(is_offered=True).values_list("name", flat=True)),
+        handoff_left={day.day: day.left for day in days.values()},
+        handoff_notes={day.day: day.note for day in days.values()},
+        next_open_days=open_days(today) if is_crowded else (),
+        today=today,
+        usernames=_known_people([plan.auditor]),
+        subjects=_known_subjects(names, owner) if names else frozenset(),
+        owner=owner.username,
     )
 
 
+def _known_people(usernames: Iterable[str]) -> frozenset[str]:
+    wanted = [name for name in usernames if name]
+    if not wanted:
+        return frozenset()
+    rows = User.objects.filter(username__in=wanted, is_active=True)
+    return frozenset(rows.values_list("username", flat=True))
+
+
+def _known_subjects(names: set[str], owner: User) -> frozenset[str]:
+    rows = selectors.offered_subjects(to=owner).filter(name__in=names)
+    return frozenset(rows.values_list("name", flat=True))
+
+
 def submit_request(draft: Request, plan: RequestPlan, *, by: User) -> Request:
-    """Submit a draft: request, samples, clearing batches and imaging rounds in one transaction."""
-    problems = problems_of(plan, current_rules())
+    """Submit a draft: request, samples, clearing, imaging and processing in one transaction."""
+    with transaction.atomic(durable=True):
+        _hold_calendar(plan)
+        _require_no_problems(problems_of(plan, current_rules(plan, owner=draft.owner)))
+        requests.submit(draft, plan, by=by)
+        batches = clearing.make_batches(draft, plan.samples, by=by)
+        samples = requests.make_samples(draft, plan, batches)
+        antibodies.note_trials(draft, batches, by=by)
+        imager = draft.owner if draft.self_imaging else None
+        asked = rounds.plan_round(samples, plan.samples, imager=imager, by=by)
+        processing.open_first_rounds(asked, plan.samples, processor=draft.owner, by=by)
+    return draft
+
+
+def _hold_calendar(plan: RequestPlan) -> None:
+    """Let one submission after the other count the places of a day that is limited."""
+    days = {s.expected_handoff_date for s in plan.samples if s.expected_handoff_date}
+    weekdays = {day.weekday() for day in days}
+    list(HandoffWeekday.objects.select_for_update().filter(weekday__in=weekdays).order_by("pk"))
+
+
+def _require_no_problems(problems: Problems) -> None:
     if problems:
         count = sum(len(messages) for messages in problems.values())
         raise Invalid(
@@ -52,12 +106,15 @@ def submit_request(draft: Request, plan: RequestPlan, *, by: User) -> Request:
             "before the request can be submitted.",
             fields=problems,
         )
-    with transaction.atomic(durable=True):
-        samples = requests.submit(draft, plan, by=by)
-        clearing.group_samples(draft, samples, plan.samples, by=by)
-        imager = draft.owner if draft.self_imaging else None
-        imaging.plan_round(samples, plan.samples, imager=imager, by=by)
-    return draft
+
+
+def complete_clearing(
+    batch: ClearingBatch, *, by: User, link: str = "", skip_missing: bool = False
+) -> None:
+    """Finish a batch; its lots go to the history of antibodies. Imaging of it may begin."""
+    with transaction.atomic():
+        clearing.complete(batch, by=by, link=link, skip_missing=skip_missing)
+        antibodies.note_lots(batch)
 
 
 def withdraw_request(request: Request, *, by: User, reason: str) -> None:
@@ -102,11 +159,9 @@ def has_open_work(request: Request) -> bool:
         | (Q(state=RunState.FAILED) & ~Exists(newer)),
         imaging_request__sample__request=request,
     )
-    processing_open = ProcessingRequest.objects.filter(
-        imaging_request__sample__request=request,
-        state__in=[ProcessingState.WAITING, ProcessingState.RUNNING, ProcessingState.FAILED],
-    )
-    return any(rows.exists() for rows in (clearing_open, imaging_open, runs_open, processing_open))
+    if any(rows.exists() for rows in (clearing_open, imaging_open, runs_open)):
+        return True
+    return processing.has_open_rounds(request)
 
 
 def close_if_finished(request: Request) -> bool:

@@ -28,6 +28,7 @@ from requests_app import selectors as request_reads
 from requests_app import workflows as request_work
 from requests_app.models import ClearingBatch, Request
 from requests_app.plans import ChannelPlan, RequestPlan, ResolutionPlan, SamplePlan
+from requests_app.selectors.handoffs import next_open_day
 from requests_app.services import clearing, requests
 from requests_app.states import ClearingState
 
@@ -81,7 +82,7 @@ def _plan(name: str, owner: User, data: raw.DemoData, objective: Objective) -> R
         name="brain-001",
         protocol=PROTOCOL,
         perfusion_date=date.today() - timedelta(days=14),
-        expected_handoff_date=date.today(),
+        expected_handoff_date=next_open_day(timezone.localdate()),
         notes_for_clearer="Handle with care: it is the only one.",
         resolutions=(
             ResolutionPlan(objective.name, channels, notes_for_imager="The whole brain, please."),
@@ -108,7 +109,7 @@ def clear(request: Request, people: Mapping[str, User]) -> Iterator[tuple[str, i
             clearing.start(batch, by=clearer)
         if batch.state == ClearingState.IN_PROGRESS:
             yield from _log_all(batch, clearer)
-            clearing.complete(batch, by=clearer)
+            request_work.complete_clearing(batch, by=clearer)
 
 
 def _log_all(batch: ClearingBatch, clearer: User) -> Iterator[tuple[str, int, int]]:

@@ -50,7 +50,8 @@ class ProcessingResolution(models.Model):
     processing_request = models.ForeignKey(
         ProcessingRequest, on_delete=models.CASCADE, related_name="resolutions"
     )
-    resolution = models.ForeignKey(ImagingResolution, on_delete=models.PROTECT, related_name="+")
+    # RESTRICT, not PROTECT: an untouched request is deleted with all that hangs on it.
+    resolution = models.ForeignKey(ImagingResolution, on_delete=models.RESTRICT, related_name="+")
     ventral_up = models.BooleanField(default=False)
     atlas = models.ForeignKey(
         Atlas, null=True, blank=True, on_delete=models.PROTECT, related_name="+"

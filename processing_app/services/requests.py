@@ -1,17 +1,21 @@
 """Rounds of processing that were asked for: opened here, moved along by their runs."""
 
+from collections.abc import Sequence
+
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 
+from core_app.changes import changed
 from core_app.errors import NotAllowed, NotReady, Taken
 from core_app.models import User
 from core_app.roles import Action, can
-from core_app.transitions import advance, advance_many, born
+from core_app.transitions import advance, advance_many, born, born_many
 from imaging_app.models import ImagingRequest, ImagingResolution, Objective
 from imaging_app.states import ImagingState
 from processing_app.models import Atlas, ProcessingRequest, ProcessingResolution, Run
 from processing_app.states import ProcessingState, RunState
 from requests_app.models import Request
+from requests_app.plans import SamplePlan
 
 _OF_RUN = {
     RunState.RUNNING: ProcessingState.RUNNING,
@@ -28,6 +32,55 @@ def processing_pipeline_for(objective: Objective) -> str | None:
     The raw pipeline is none of them: it runs for every delivery, without being asked for.
     """
     return None
+
+
+def is_processable(objective: Objective) -> bool:
+    """Return True if images of the objective are fit for a pipeline, installed here or not."""
+    return bool(objective.pipelines)
+
+
+def open_first_rounds(
+    imaging_requests: Sequence[ImagingRequest],
+    plans: Sequence[SamplePlan],
+    *,
+    processor: User,
+    by: User,
+) -> list[ProcessingRequest]:
+    """Keep what a new request wants of processing: atlas, orientation and notes per objective.
+
+    The caller holds the transaction. Samples whose images are only looked at get no round.
+    """
+    rows = ImagingResolution.objects.filter(imaging_request__in=imaging_requests)
+    found: dict[int, list[ImagingResolution]] = {}
+    for row in rows.select_related("objective"):
+        if is_processable(row.objective):
+            found.setdefault(row.imaging_request_id, []).append(row)
+    asked = [(r, p) for r, p in zip(imaging_requests, plans, strict=True) if r.pk in found]
+    rounds = ProcessingRequest.objects.bulk_create(
+        ProcessingRequest(imaging_request=request, processor=processor) for request, _ in asked
+    )
+    born_many(rounds, by=by)
+    atlases = {atlas.name: atlas for atlas in Atlas.objects.all()}
+    wanted = ProcessingResolution.objects.bulk_create(
+        _wanted(opened, row, plan, atlases)
+        for opened, (request, plan) in zip(rounds, asked, strict=True)
+        for row in found[request.pk]
+    )
+    changed(*wanted)
+    return rounds
+
+
+def _wanted(
+    opened: ProcessingRequest, row: ImagingResolution, plan: SamplePlan, atlases: dict[str, Atlas]
+) -> ProcessingResolution:
+    asked = next(r for r in plan.resolutions if r.objective == row.objective.name)
+    return ProcessingResolution(
+        processing_request=opened,
+        resolution=row,
+        atlas=atlases.get(asked.atlas),
+        final_orientation=asked.final_orientation,
+        notes_for_processor=asked.notes_for_processor,
+    )
 
 
 def open_processing_request(
@@ -68,6 +121,22 @@ def cancel_open(request: Request, *, by: User | None, note: str = "") -> None:
         imaging_request__sample__request=request, state=ProcessingState.WAITING
     )
     advance_many(waiting, ProcessingState.CANCELLED, by=by, note=note)
+
+
+def has_open_rounds(request: Request) -> bool:
+    """Return True if a round of the request is at work, failed, or waits for what can be done here.
+
+    What waits for a pipeline that this installation lacks, or for images that nobody takes, keeps
+    no request open.
+    """
+    rows = ProcessingRequest.objects.filter(imaging_request__sample__request=request)
+    if rows.filter(state__in=[ProcessingState.RUNNING, ProcessingState.FAILED]).exists():
+        return True
+    over = [ImagingState.SKIPPED, ImagingState.CANCELLED]
+    waiting = rows.filter(state=ProcessingState.WAITING).exclude(imaging_request__state__in=over)
+    wanted = ProcessingResolution.objects.filter(processing_request__in=waiting)
+    objectives = Objective.objects.filter(pk__in=wanted.values("resolution__objective"))
+    return any(processing_pipeline_for(objective) is not None for objective in objectives)
 
 
 def _takes(resolution: ImagingResolution) -> bool:

@@ -21,6 +21,7 @@ from requests_app.models import (
 )
 from requests_app.services import clearing
 from requests_app.services.protocols import copy_as_new_version, is_used
+from requests_app.workflows import complete_clearing
 
 FROZEN = ("name", "version", "title", "needs_antibody", "needs_link")
 
@@ -175,7 +176,7 @@ class ClearingBatchAdmin(HistoryMixin, ModelAdmin):  # type: ignore[misc]  # unf
 
     @admin.action(description="Complete", permissions=["change"])
     def complete_batches(self, request: HttpRequest, queryset: QuerySet[ClearingBatch]) -> None:
-        for_each(request, queryset, lambda b: clearing.complete(b, by=person(request)), "complete")
+        for_each(request, queryset, lambda b: complete_clearing(b, by=person(request)), "complete")
 
 
 @admin.register(Species)

@@ -107,6 +107,25 @@ class ClearingBatch(Stateful):
         return self.request_id
 
 
+class PlannedStep(models.Model):
+    """When one step of one batch is planned. Pinned times stay; the others follow the protocol."""
+
+    batch = models.ForeignKey(ClearingBatch, on_delete=models.CASCADE, related_name="plan")
+    step = models.ForeignKey(ProtocolStep, on_delete=models.PROTECT, related_name="+")
+    starts_at = models.DateTimeField()
+    is_pinned = models.BooleanField(default=False, help_text="Somebody chose this time.")
+
+    class Meta:
+        ordering: ClassVar = ["batch_id", "step__position"]
+        indexes: ClassVar = [models.Index(fields=["starts_at"], name="planned_step_at")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["batch", "step"], name="step_planned_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.step} of {self.batch}"
+
+
 class ClearingStepLog(models.Model):
     """One step done for one batch. A correction is a new Event; the row holds what is valid now."""
 

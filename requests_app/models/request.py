@@ -52,9 +52,28 @@ class Species(models.Model):
 
 
 class Subject(models.Model):
-    """An animal of the colony, as samples name it."""
+    """An animal of the colony, as samples name it. People see those of their labs."""
+
+    class Sex(models.TextChoices):
+        UNKNOWN = "", "Unknown"
+        FEMALE = "f", "Female"
+        MALE = "m", "Male"
 
     name = models.CharField(max_length=64, unique=True)
+    lab = models.ForeignKey(
+        Lab, null=True, blank=True, on_delete=models.PROTECT, related_name="subjects",
+        help_text="Only its people, and staff, are offered the animal; empty: everybody.",
+    )  # fmt: skip
+    species = models.ForeignKey(
+        Species, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    line = models.CharField(max_length=64, blank=True, help_text="Strain or transgenic line.")
+    sex = models.CharField(max_length=1, choices=Sex, blank=True, default=Sex.UNKNOWN)
+    born_on = models.DateField(null=True, blank=True)
+    is_offered = models.BooleanField(default=True, help_text="Offered in new requests.")
+
+    class Meta:
+        ordering: ClassVar = ["name"]
 
     def __str__(self) -> str:
         return self.name
@@ -97,6 +116,7 @@ class Request(Stateful):
     draft = models.JSONField(
         null=True, blank=True, help_text="The form as typed, until submission."
     )
+    draft_revision = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     submitted_at = models.DateTimeField(null=True, editable=False)
     state = models.CharField(
@@ -134,6 +154,13 @@ class Request(Stateful):
 class Sample(models.Model):
     """One tube."""
 
+    class Condition(models.TextChoices):
+        GOOD = "good", "Good"
+        DAMAGED = "damaged", "Damaged"
+        UNLABELED = "unlabeled", "Not labeled as it should be"
+        LEAKING = "leaking", "Leaking or dry"
+        OTHER = "other", "Something else"
+
     request = models.ForeignKey(Request, on_delete=models.CASCADE, related_name="samples")
     position = models.PositiveSmallIntegerField()
     name = models.CharField(max_length=64, validators=[SAMPLE_NAME])
@@ -152,9 +179,14 @@ class Sample(models.Model):
     received_by = models.ForeignKey(
         User, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
+    condition = models.CharField(max_length=12, choices=Condition, blank=True)
+    condition_note = models.CharField(max_length=200, blank=True)
 
     class Meta:
         ordering: ClassVar = ["request_id", "position"]
+        indexes: ClassVar = [
+            models.Index(fields=["expected_handoff_date"], name="sample_handoff"),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["request", "name_key"], name="sample_name_once"),
             models.UniqueConstraint(fields=["request", "position"], name="sample_position_once"),

@@ -7,11 +7,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from core_app import roles
-from core_app.changes import changed, changed_many
+from core_app.changes import changed
 from core_app.errors import Invalid, NotAllowed, NotReady, StaleState
 from core_app.models import User
 from core_app.roles import Role
-from core_app.transitions import advance, advance_many, born, record
+from core_app.transitions import advance, advance_many, born_many, record
 from requests_app import selectors
 from requests_app.models import (
     ClearingBatch,
@@ -19,7 +19,6 @@ from requests_app.models import (
     ClearingStepLog,
     ProtocolStep,
     Request,
-    Sample,
 )
 from requests_app.plans import SamplePlan
 from requests_app.states import ClearingState, RequestState
@@ -28,33 +27,26 @@ MOST_LOT = 64
 MOST_LINK = 500
 
 
-def group_samples(
-    request: Request, samples: Sequence[Sample], plans: Sequence[SamplePlan], *, by: User
-) -> list[ClearingBatch]:
+def make_batches(request: Request, plans: Sequence[SamplePlan], *, by: User) -> list[ClearingBatch]:
     """Make one batch per chemistry (protocol, antibodies), numbered in the order of the samples.
 
-    The caller holds the transaction. Samples keep their own dates; the batch shows the earliest
-    hand-off.
+    The caller holds the transaction. Returns the batch of each plan, in their order. Samples keep
+    their own dates; the batch shows the earliest hand-off.
     """
-    groups: dict[tuple[str, str, str], list[int]] = {}
-    for index, plan in enumerate(plans):
-        groups.setdefault(plan.chemistry, []).append(index)
+    groups: dict[tuple[str, str, str], list[SamplePlan]] = {}
+    for plan in plans:
+        groups.setdefault(plan.chemistry, []).append(plan)
     protocols = {p.name: p for p in reversed(selectors.offered_protocols())}
-    batches = []
-    for number, (chemistry, members) in enumerate(groups.items(), start=1):
-        batch = _make_batch(
-            request, number, protocols[chemistry[0]], chemistry, [plans[i] for i in members]
-        )
-        born(batch, by=by)
-        Sample.objects.filter(pk__in=[samples[i].pk for i in members]).update(clearing_batch=batch)
-        for i in members:
-            samples[i].clearing_batch = batch
-        batches.append(batch)
-    changed_many(samples)
-    return batches
+    batches = ClearingBatch.objects.bulk_create(
+        _batch(request, number, protocols[chemistry[0]], chemistry, members)
+        for number, (chemistry, members) in enumerate(groups.items(), start=1)
+    )
+    born_many(batches, by=by)
+    batch_of = dict(zip(groups, batches, strict=True))
+    return [batch_of[plan.chemistry] for plan in plans]
 
 
-def _make_batch(
+def _batch(
     request: Request,
     number: int,
     protocol: ClearingProtocol,
@@ -67,7 +59,7 @@ def _make_batch(
         for plan in plans
         if plan.notes_for_clearer.strip()
     ]
-    return ClearingBatch.objects.create(
+    return ClearingBatch(
         request=request,
         number=number,
         protocol=protocol,

@@ -1,5 +1,6 @@
 """Write requests and samples: drafts, submission, withdrawal, reception. This app's rows only."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -20,6 +21,7 @@ from requests_app.services.people import freeze_username
 from requests_app.states import ClearingState, RequestState
 
 # Saving the others must not bring back a state that somebody has moved on from.
+MOST_CONDITION = 200
 NEVER_SAVED = frozenset({"id", "state", "state_since", "created_at"})
 
 
@@ -43,6 +45,27 @@ def edit_draft(request: Request, draft: dict[str, Any], *, by: User) -> None:
     request.draft = draft
 
 
+def hand_over_draft(request: Request, owner: User, *, by: User) -> None:
+    """Make the draft another person's: for staff who write it on their behalf.
+
+    Raises NotAllowed for everybody else, so that nobody takes another's name.
+    """
+    if owner.pk == request.owner_id:
+        return
+    if not roles.can(by, Action.EDIT_DRAFT, request):
+        raise NotAllowed("Only who writes a draft may edit it.")
+    if owner.pk != by.pk and not roles.has_role(by, roles.Role.CLEARER, roles.Role.MANAGER):
+        raise NotAllowed("Only clearing staff and managers hand in requests for other people.")
+    if not owner.is_active:
+        raise Invalid(f"The account of {owner} is closed; choose somebody else.")
+    still_draft = Request.objects.filter(pk=request.pk, state=RequestState.DRAFT)
+    if still_draft.update(owner=owner) != 1:
+        raise StaleState(
+            "This request was submitted meanwhile; nothing was changed. Open its page."
+        )
+    request.owner = owner
+
+
 def delete_draft(request: Request, *, by: User) -> None:
     """Throw a draft away; it has no history worth keeping."""
     if not roles.can(by, Action.EDIT_DRAFT, request):
@@ -52,8 +75,9 @@ def delete_draft(request: Request, *, by: User) -> None:
         raise StaleState("This request was submitted meanwhile; withdraw it on its page instead.")
 
 
-def submit(request: Request, plan: RequestPlan, *, by: User) -> list[Sample]:
-    """Turn a draft into a submitted request with its samples. The caller holds the transaction.
+def submit(request: Request, plan: RequestPlan, *, by: User) -> None:
+    """Turn a draft into a submitted request, still without samples. The caller holds the
+    transaction.
 
     Raises Taken if the owner has a request of this name, Invalid for names that cannot be.
     """
@@ -72,7 +96,6 @@ def submit(request: Request, plan: RequestPlan, *, by: User) -> list[Sample]:
             f"{request.owner} has a request named “{plan.name}” already; choose another name."
         ) from clash
     freeze_username(request.owner)
-    return _make_samples(request, plan)
 
 
 def _hold_draft(request: Request) -> None:
@@ -107,11 +130,22 @@ def _fill(request: Request, plan: RequestPlan) -> None:
     request.draft = None
 
 
-def _make_samples(request: Request, plan: RequestPlan) -> list[Sample]:
-    samples = [_sample(request, i, wanted) for i, wanted in enumerate(plan.samples, start=1)]
+def make_samples(
+    request: Request, plan: RequestPlan, batches: Sequence[ClearingBatch]
+) -> list[Sample]:
+    """Make the samples of a request, each in its clearing batch. The caller holds the transaction.
+
+    Raises Invalid for names that cannot be.
+    """
+    names = {wanted.subject for wanted in plan.samples if wanted.subject}
+    subjects = {s.name: s for s in Subject.objects.filter(name__in=names)} if names else {}
+    samples = [
+        _sample(request, i, wanted, batch, subjects.get(wanted.subject))
+        for i, (wanted, batch) in enumerate(zip(plan.samples, batches, strict=True), start=1)
+    ]
     try:
         for sample in samples:
-            sample.clean_fields(exclude=["request", "code", "clearing_batch"])
+            sample.clean_fields(exclude=["request", "code", "clearing_batch", "subject"])
         Sample.objects.bulk_create(samples)
     except ValidationError as problem:
         raise Invalid("Correct the sample names.", fields=problem.message_dict) from problem
@@ -119,22 +153,46 @@ def _make_samples(request: Request, plan: RequestPlan) -> list[Sample]:
     return samples
 
 
-def _sample(request: Request, position: int, wanted: SamplePlan) -> Sample:
+def _sample(
+    request: Request,
+    position: int,
+    wanted: SamplePlan,
+    batch: ClearingBatch,
+    subject: Subject | None,
+) -> Sample:
     SAMPLE_NAME(wanted.name)
     return Sample(
         request=request,
         position=position,
         name=wanted.name,
         name_key=wanted.name.casefold(),
-        subject=Subject.objects.filter(name=wanted.subject).first() if wanted.subject else None,
+        clearing_batch=batch,
+        subject=subject,
         perfusion_date=wanted.perfusion_date,
         expected_handoff_date=wanted.expected_handoff_date,
         notes_for_clearer=wanted.notes_for_clearer,
     )
 
 
-def receive(sample: Sample, *, by: User) -> None:
-    """Note that the tube is here: who took it, and when. A second scan changes nothing."""
+def receive(
+    sample: Sample, *, by: User, condition: str = Sample.Condition.GOOD, note: str = ""
+) -> None:
+    """Note that the tube is here: who took it, when, in what condition.
+
+    A second scan changes nothing. Anything but a good condition needs a word about it.
+    """
+    if condition not in Sample.Condition.values:
+        raise Invalid("Choose the condition of the tube.", fields={"condition": ["Choose one."]})
+    if condition != Sample.Condition.GOOD and not note.strip():
+        raise Invalid(
+            "Say in a few words what is wrong with the tube; its owner reads it.",
+            fields={"note": ["Say what is wrong."]},
+        )
+    if len(note.strip()) > MOST_CONDITION:
+        raise Invalid(
+            f"The note has {len(note.strip())} characters; at most {MOST_CONDITION} fit.",
+            fields={"note": [f"At most {MOST_CONDITION} characters."]},
+        )
     if not roles.can(by, Action.CLEAR, sample.request):
         raise NotAllowed("Only clearing staff, or a self-clearing owner, receive samples.")
     if sample.request.state != RequestState.SUBMITTED:
@@ -144,9 +202,16 @@ def receive(sample: Sample, *, by: User) -> None:
         )
     with transaction.atomic():
         waiting = Sample.objects.filter(pk=sample.pk, received_at=None)
-        if waiting.update(received_at=timezone.now(), received_by=by) == 1:
-            record(sample.request, "sample received", by=by, note=sample.name)
-    sample.refresh_from_db(fields=["received_at", "received_by"])
+        seen = {"condition": condition, "condition_note": note.strip()}
+        if waiting.update(received_at=timezone.now(), received_by=by, **seen) == 1:
+            said = "" if condition == Sample.Condition.GOOD else _said_of(condition, note)
+            record(sample.request, "sample received", by=by, note=f"{sample.name}{said}")
+            changed_many([sample])
+    sample.refresh_from_db(fields=["received_at", "received_by", "condition", "condition_note"])
+
+
+def _said_of(condition: str, note: str) -> str:
+    return f": {Sample.Condition(condition).label.lower()}, {note.strip()}"
 
 
 def withdraw(request: Request, *, by: User, reason: str) -> None:

@@ -24,7 +24,7 @@ from requests_app.models import ClearingBatch, ClearingProtocol, ClearingStepLog
 from requests_app.selectors import BenchStep
 from requests_app.services import clearing, requests
 from requests_app.states import ClearingState, RequestState
-from requests_app.workflows import reopen_clearing
+from requests_app.workflows import complete_clearing, reopen_clearing
 
 NEWEST = 20
 UPCOMING = 3
@@ -267,7 +267,7 @@ def complete_batch(request: HttpRequest, pk: int) -> HttpResponse:
     if form.is_valid():
         given = form.cleaned_data
         try:
-            clearing.complete(
+            complete_clearing(
                 batch, by=person(request), link=given["link"], skip_missing=given["left_out"]
             )
         except DomainError as refusal:

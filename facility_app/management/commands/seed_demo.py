@@ -1,16 +1,17 @@
 """Make the demo people, and as many requests as asked for."""
 
-from datetime import date, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
 from core_app.accounts import DEMO_PASSWORD
 from core_app.models import User
 from facility_app.people import DEMO_LAB, DEMO_PEOPLE, seed_people
 from requests_app.models import Request
 from requests_app.plans import MOST_SAMPLES, ChannelPlan, RequestPlan, ResolutionPlan, SamplePlan
+from requests_app.selectors.handoffs import open_days
 from requests_app.services import requests
 from requests_app.workflows import submit_request
 
@@ -51,11 +52,12 @@ def _plan(name: str, owner: User, samples: int) -> RequestPlan:
     imaging = ResolutionPlan(
         "1.3x", (ChannelPlan("488", ("registration",)), ChannelPlan("647", ("cell_detection",)))
     )
+    days = open_days(timezone.localdate(), count=10) or [timezone.localdate()]
     rows = [
         SamplePlan(
             name=f"{name}-{i:03d}",
             protocol="iDISCO abbreviated clearing",
-            expected_handoff_date=date.today() + timedelta(days=i % 14),
+            expected_handoff_date=days[i % len(days)],
             resolutions=(imaging,),
         )
         for i in range(1, samples + 1)

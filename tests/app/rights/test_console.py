@@ -45,7 +45,7 @@ def row_of(label: str, world: World) -> Model:
         "imaging_app.objective": lambda: _resolution(world).objective,
         "imaging_app.microscope": lambda: _resolution(world).objective.microscope,
         "processing_app.atlas": _an_atlas,
-        "processing_app.processingrequest": lambda: ProcessingRequest.objects.create(
+        "processing_app.processingrequest": lambda: ProcessingRequest.objects.get(
             imaging_request=worlds.imaging_request_of(world.main.imaged)
         ),
         "core_app.user": lambda: world.accounts["researcher"],

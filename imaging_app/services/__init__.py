@@ -1,4 +1,4 @@
-"""Write imaging: plan rounds, claim, set channels, check deliveries, complete, skip, re-open."""
+"""Write imaging: claim, set channels, check deliveries, complete, skip, re-open."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,94 +13,18 @@ from core_app.changes import changed
 from core_app.errors import Invalid, NotAllowed, NotReady, StaleState
 from core_app.models import User
 from core_app.roles import Role
-from core_app.transitions import advance, advance_many, born, record
+from core_app.transitions import advance, advance_many, record
 from imaging_app import raw_data, selectors
 from imaging_app.models import (
     ImagingBatch,
     ImagingChannel,
     ImagingRequest,
-    ImagingResolution,
-    Objective,
     RawDelivery,
-    Wavelength,
 )
 from imaging_app.states import ImagingState
 from pipeline.raw.check import DeliveryReport
-from requests_app.models import ClearingBatch, Request, Sample
-from requests_app.plans import PURPOSES, ResolutionPlan, SamplePlan
+from requests_app.models import Request
 from requests_app.states import RequestState
-
-
-def plan_round(
-    samples: Sequence[Sample],
-    plans: Sequence[SamplePlan],
-    *,
-    imager: User | None,
-    by: User,
-    number: int = 1,
-) -> list[ImagingRequest]:
-    """Make imaging round `number` of these samples, grouped into batches.
-
-    The caller holds the transaction. Samples of one clearing batch with the same channels at the
-    same objectives share an imaging batch; numbers start at 1 in each clearing batch.
-    """
-    batches: dict[tuple[int, object], ImagingBatch] = {}
-    made = []
-    for sample, plan in zip(samples, plans, strict=True):
-        clearing_batch = sample.clearing_batch
-        if clearing_batch is None:
-            raise NotReady(f"{sample} is in no clearing batch yet.")
-        key = (clearing_batch.pk, plan.imaging)
-        if key not in batches:
-            batches[key] = _make_batch(clearing_batch, number, imager, batches, by)
-        made.append(_make_request(sample, plan, batches[key], number, by))
-    return made
-
-
-def _make_batch(
-    clearing_batch: ClearingBatch, round_number: int, imager: User | None,
-    others: Mapping[tuple[int, object], ImagingBatch], by: User,
-) -> ImagingBatch:  # fmt: skip
-    siblings = sum(pk == clearing_batch.pk for pk, _ in others)
-    batch = ImagingBatch.objects.create(
-        clearing_batch=clearing_batch,
-        imaging_request_number=round_number,
-        number=siblings + 1,
-        imager=imager,
-    )
-    born(batch, by=by)
-    return batch
-
-
-def _make_request(
-    sample: Sample, plan: SamplePlan, batch: ImagingBatch, number: int, by: User
-) -> ImagingRequest:
-    request = ImagingRequest.objects.create(sample=sample, number=number, batch=batch)
-    born(request, by=by)
-    for wanted in plan.resolutions:
-        _make_resolution(request, wanted)
-    return request
-
-
-def _make_resolution(request: ImagingRequest, wanted: ResolutionPlan) -> ImagingResolution:
-    objective = Objective.objects.select_related("microscope").get(name=wanted.objective)
-    resolution = ImagingResolution.objects.create(
-        imaging_request=request, objective=objective, notes_for_imager=wanted.notes_for_imager
-    )
-    lines = {w.name: w for w in Wavelength.objects.filter(microscope=objective.microscope)}
-    channels = [
-        ImagingChannel(
-            resolution=resolution,
-            wavelength=lines[channel.wavelength],
-            z_step_um=float(objective.default_z_step_um),
-            **{purpose: purpose in channel.purposes for purpose in PURPOSES},
-        )
-        for channel in wanted.channels
-        if channel.purposes
-    ]
-    ImagingChannel.objects.bulk_create(channels)
-    changed(resolution, *resolution.channels.all())
-    return resolution
 
 
 def start(batch: ImagingBatch, *, by: User) -> None:

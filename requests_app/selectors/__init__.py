@@ -16,6 +16,7 @@ from requests_app.models import (
     ProtocolStep,
     Request,
     Sample,
+    Subject,
 )
 from requests_app.models.request import folder_of
 from requests_app.states import ClearingState, RequestState
@@ -149,6 +150,15 @@ def has_history(request: Request) -> bool:
     events = Event.objects.filter(root_id=request.pk).exclude(verb="created")
     events = events.exclude(kind=Request.KIND, verb="moved")
     return events.exclude(came_from="waiting", to="cancelled").exists()
+
+
+def offered_subjects(*, to: User) -> QuerySet[Subject]:
+    """Return the animals this person may name: those of their labs, and those of no lab."""
+    rows = Subject.objects.filter(is_offered=True)
+    if roles.roles_of(to):
+        return rows
+    labs = to.memberships.values_list("lab_id", flat=True)
+    return rows.filter(Q(lab=None) | Q(lab__in=labs))
 
 
 def may_clear(batch: ClearingBatch, by: User) -> bool:
