@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from requests_app.views import clearing
+from requests_app.views import antibodies, clearing
 
 app_name = "clearing"
 urlpatterns = [
@@ -21,4 +21,5 @@ urlpatterns = [
         clearing.take_back_step,
         name="step-take-back",
     ),
+    path("antibodies/hints/", antibodies.hints, name="antibody-hints"),
 ]

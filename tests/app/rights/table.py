@@ -134,6 +134,7 @@ a_layer = of(lambda s: Asked((worlds.layer_of(s.imaged).uuid,)))
 a_choice = of(lambda s: Asked(data={"layer": [str(worlds.layer_of(s.imaged).uuid)]}))
 a_view = of(lambda s: Asked((s.view.uuid,)))
 a_key = of(lambda s: Asked((worlds.layer_of(s.imaged).uuid, "info")))
+an_antibody = of(lambda s: Asked(data={"primary": "anti-NeuN"}))
 a_client = of(lambda s: Asked(("empty",)))
 
 
@@ -217,6 +218,7 @@ ROWS: tuple[Row, ...] = (
     button("clearing:batch-complete", ended_batch,          CLEARERS),
     button("clearing:batch-take-over", begun_batch,         CLEARING_STAFF),
     button("clearing:batch-reopen",   cleared_batch,        CLEARING_STAFF),
+    page("clearing:antibody-hints",   an_antibody,          SIGNED_IN),
     # ------ imaging
     page("imaging:queue",             nothing,              SIGNED_IN),
     page("imaging:batch",             ready_to_image,       READERS),
