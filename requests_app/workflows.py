@@ -87,7 +87,7 @@ def submit_request(draft: Request, plan: RequestPlan, *, by: User) -> Request:
         antibodies.note_trials(draft, batches, by=by)
         imager = draft.owner if draft.self_imaging else None
         asked = rounds.plan_round(samples, plan.samples, imager=imager, by=by)
-        processing.open_first_rounds(asked, plan.samples, processor=draft.owner, by=by)
+        processing.open_first_rounds(asked, processor=draft.owner, by=by)
     return draft
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from core_app.changes import changed
 from core_app.errors import NotReady
@@ -18,6 +19,15 @@ from requests_app.models import Sample
 from requests_app.plans import PURPOSES, ResolutionPlan, SamplePlan
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was made of one sample's plan: its round of imaging, and its objectives in order."""
+
+    request: ImagingRequest
+    plan: SamplePlan
+    resolutions: list[ImagingResolution]
+
+
 def plan_round(
     samples: Sequence[Sample],
     plans: Sequence[SamplePlan],
@@ -25,7 +35,7 @@ def plan_round(
     imager: User | None,
     by: User,
     number: int = 1,
-) -> list[ImagingRequest]:
+) -> list[Asked]:
     """Make imaging round `number` of these samples, grouped into batches.
 
     The caller holds the transaction. Samples of one clearing batch with the same channels at the
@@ -37,8 +47,7 @@ def plan_round(
         for sample, plan in zip(samples, plans, strict=True)
     )
     born_many(made, by=by)
-    _make_resolutions(made, plans)
-    return made
+    return _make_resolutions(made, plans)
 
 
 def _batch_key(sample: Sample, plan: SamplePlan) -> tuple[int, object]:
@@ -70,7 +79,9 @@ def _make_batches(
     return dict(zip(keys, made, strict=True))
 
 
-def _make_resolutions(requests: Sequence[ImagingRequest], plans: Sequence[SamplePlan]) -> None:
+def _make_resolutions(
+    requests: Sequence[ImagingRequest], plans: Sequence[SamplePlan]
+) -> list[Asked]:
     names = {wanted.objective for plan in plans for wanted in plan.resolutions}
     rows = Objective.objects.filter(name__in=names).select_related("microscope")
     objectives = {o.name: o for o in rows.prefetch_related("microscope__wavelengths")}
@@ -89,6 +100,11 @@ def _make_resolutions(requests: Sequence[ImagingRequest], plans: Sequence[Sample
         for channel in _channels(resolution, wanted)
     )
     changed(*resolutions, *channels)
+    left = iter(resolutions)
+    return [
+        Asked(request, plan, [next(left) for _ in plan.resolutions])
+        for request, plan in zip(requests, plans, strict=True)
+    ]
 
 
 def _channels(resolution: ImagingResolution, wanted: ResolutionPlan) -> Iterator[ImagingChannel]:

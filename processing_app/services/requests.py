@@ -11,11 +11,12 @@ from core_app.models import User
 from core_app.roles import Action, can
 from core_app.transitions import advance, advance_many, born, born_many
 from imaging_app.models import ImagingRequest, ImagingResolution, Objective
+from imaging_app.services.rounds import Asked
 from imaging_app.states import ImagingState
 from processing_app.models import Atlas, ProcessingRequest, ProcessingResolution, Run
 from processing_app.states import ProcessingState, RunState
 from requests_app.models import Request
-from requests_app.plans import SamplePlan
+from requests_app.plans import ResolutionPlan
 
 _OF_RUN = {
     RunState.RUNNING: ProcessingState.RUNNING,
@@ -40,47 +41,36 @@ def is_processable(objective: Objective) -> bool:
 
 
 def open_first_rounds(
-    imaging_requests: Sequence[ImagingRequest],
-    plans: Sequence[SamplePlan],
-    *,
-    processor: User,
-    by: User,
+    asked: Sequence[Asked], *, processor: User, by: User
 ) -> list[ProcessingRequest]:
     """Keep what a new request wants of processing: atlas, orientation and notes per objective.
 
     The caller holds the transaction. Samples whose images are only looked at get no round.
     """
-    rows = ImagingResolution.objects.filter(imaging_request__in=imaging_requests)
-    found: dict[int, list[ImagingResolution]] = {}
-    for row in rows.select_related("objective"):
-        if is_processable(row.objective):
-            found.setdefault(row.imaging_request_id, []).append(row)
-    asked = [(r, p) for r, p in zip(imaging_requests, plans, strict=True) if r.pk in found]
+    wanting = [(each, pairs) for each in asked if (pairs := _processable(each))]
     rounds = ProcessingRequest.objects.bulk_create(
-        ProcessingRequest(imaging_request=request, processor=processor) for request, _ in asked
+        ProcessingRequest(imaging_request=each.request, processor=processor) for each, _ in wanting
     )
     born_many(rounds, by=by)
     atlases = {atlas.name: atlas for atlas in Atlas.objects.all()}
-    wanted = ProcessingResolution.objects.bulk_create(
-        _wanted(opened, row, plan, atlases)
-        for opened, (request, plan) in zip(rounds, asked, strict=True)
-        for row in found[request.pk]
+    resolutions = ProcessingResolution.objects.bulk_create(
+        ProcessingResolution(
+            processing_request=opened,
+            resolution=resolution,
+            atlas=atlases.get(plan.atlas),
+            final_orientation=plan.final_orientation,
+            notes_for_processor=plan.notes_for_processor,
+        )
+        for opened, (_, pairs) in zip(rounds, wanting, strict=True)
+        for resolution, plan in pairs
     )
-    changed(*wanted)
+    changed(*resolutions)
     return rounds
 
 
-def _wanted(
-    opened: ProcessingRequest, row: ImagingResolution, plan: SamplePlan, atlases: dict[str, Atlas]
-) -> ProcessingResolution:
-    asked = next(r for r in plan.resolutions if r.objective == row.objective.name)
-    return ProcessingResolution(
-        processing_request=opened,
-        resolution=row,
-        atlas=atlases.get(asked.atlas),
-        final_orientation=asked.final_orientation,
-        notes_for_processor=asked.notes_for_processor,
-    )
+def _processable(asked: Asked) -> list[tuple[ImagingResolution, ResolutionPlan]]:
+    pairs = zip(asked.resolutions, asked.plan.resolutions, strict=True)
+    return [(row, plan) for row, plan in pairs if is_processable(row.objective)]
 
 
 def open_processing_request(
