@@ -84,7 +84,10 @@ def test_a_mixed_request_makes_no_empty_round(researcher: User) -> None:
      ("15x", "642", False)],
 )  # fmt: skip
 def test_the_objective_decides_whether_there_is_a_round(
-    objective: str, channel: str, has_round: bool, researcher: User
+    objective: str,
+    channel: str,
+    has_round: bool,  # noqa: FBT001  # a parameter of the table
+    researcher: User,
 ) -> None:
     wanted = ResolutionPlan(objective, (ChannelPlan(channel, ("generic_imaging",)),))
 
