@@ -13,6 +13,9 @@ PURPOSES = (
     "generic_imaging",
 )
 MOST_SAMPLES = 50
+MOST_OBJECTIVES = 5
+LONGEST_OF_SAMPLE = {"antibody1": 100, "antibody2": 100, "notes_for_clearer": 400}
+LONGEST_OF_RESOLUTION = {"notes_for_imager": 1024, "notes_for_processor": 1024}
 ORIENTATIONS = ("sagittal", "coronal", "horizontal")
 EARLIEST_DAY = date(2000, 1, 1)
 
@@ -57,10 +60,14 @@ class SamplePlan:
         return (self.protocol, self.antibody1.strip(), self.antibody2.strip())
 
     @property
-    def imaging(self) -> frozenset[tuple[str, tuple[str, ...]]]:
-        """Return the grouping key of imaging batches: which channels at which objectives."""
+    def imaging(self) -> frozenset[tuple[str, frozenset[str]]]:
+        """Return the grouping key of imaging batches: which channels at which objectives.
+
+        What a channel is for does not matter, nor does any order; without a purpose it is none.
+        """
         return frozenset(
-            (r.objective, tuple(c.wavelength for c in r.channels)) for r in self.resolutions
+            (r.objective, frozenset(c.wavelength for c in r.channels if c.purposes))
+            for r in self.resolutions
         )
 
 
@@ -207,8 +214,15 @@ def _check_sample(
             "This animal is not in the list; leave it blank if you are not sure.",
         )
     _check_dates(sample, at, rules, found)
+    _check_lengths(sample, LONGEST_OF_SAMPLE, at, found)
     if not sample.resolutions:
         _add(found, f"{at}.resolutions", "Choose at least one objective for this sample.")
+    if len(sample.resolutions) > MOST_OBJECTIVES:
+        _add(
+            found,
+            f"{at}.resolutions",
+            f"A sample is imaged at {MOST_OBJECTIVES} objectives at most; remove some.",
+        )
     objectives = [r.objective for r in sample.resolutions]
     for index, resolution in enumerate(sample.resolutions):
         address = f"{at}.resolutions.{index}"
@@ -219,6 +233,15 @@ def _check_sample(
                 f"{resolution.objective} is chosen twice for this sample; remove one.",
             )
         _check_resolution(plan, resolution, address, rules, found)
+
+
+def _check_lengths(
+    plan: SamplePlan | ResolutionPlan, limits: Mapping[str, int], at: str, found: Problems
+) -> None:
+    for name, most in limits.items():
+        length = len(getattr(plan, name).strip())
+        if length > most:
+            _add(found, f"{at}.{name}", f"{length} characters; at most {most} fit.")
 
 
 def _check_dates(sample: SamplePlan, at: str, rules: Rules, found: Problems) -> None:
@@ -287,6 +310,7 @@ def _check_resolution(
         _add(found, f"{at}.atlas", f"{wanted.atlas} is not an atlas of this facility.")
     if wanted.final_orientation not in ORIENTATIONS:
         _add(found, f"{at}.final_orientation", f"Choose one of: {', '.join(ORIENTATIONS)}.")
+    _check_lengths(wanted, LONGEST_OF_RESOLUTION, at, found)
     _check_purposes(plan, wanted, at, rules, found)
 
 

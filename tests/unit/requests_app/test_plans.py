@@ -13,6 +13,7 @@ from requests_app.plans import (
     Rules,
     SamplePlan,
     problems_of,
+    warnings_of,
 )
 
 RULES = Rules(
@@ -25,7 +26,17 @@ RULES = Rules(
     objectives_generic_only={"1.3x": False, "2x": True},
     wavelengths_of_objective={"1.3x": ("488", "647"), "2x": ("488", "647")},
     atlases=frozenset({"allen_2017"}),
-)
+    registrable={"1.3x": frozenset({"488"})},
+    handoff_left={
+        date(2030, 1, 2): None, date(2030, 1, 3): 1, date(2030, 1, 5): 0, date(2029, 12, 31): None
+    },
+    handoff_notes={date(2030, 1, 5): "holiday"},
+    next_open_days=(date(2030, 1, 2), date(2030, 1, 3)),
+    today=date(2030, 1, 1),
+    usernames=frozenset({"auditor", "owner"}),
+    subjects=frozenset({"m-1"}),
+    owner="owner",
+)  # fmt: skip
 REGISTER = ResolutionPlan("1.3x", (ChannelPlan("488", ("registration",)),))
 SAMPLE = SamplePlan("b1", "uDISCO", expected_handoff_date=date(2030, 1, 2), resolutions=(REGISTER,))
 PLAN = RequestPlan("r", "d", "mouse", "a@example.org", "lab", (SAMPLE,))
@@ -82,6 +93,27 @@ def test_a_complete_plan_has_no_problems() -> None:
          "samples.0.resolutions.0.channels", "needs a registration"),
         (replace(with_sample(protocol="uDISCO (rat)"), species="rat"),
          "samples.0.resolutions.0.channels", "only generic imaging"),
+        (with_channels(ChannelPlan("647", ("registration",))),
+         "samples.0.resolutions.0.channels", "use 488"),
+        (with_channels(*[ChannelPlan("488", ("registration",))] * 2),
+         "samples.0.resolutions.0.channels", "given twice"),
+        (with_channels(ChannelPlan("488", ("teleportation",))),
+         "samples.0.resolutions.0.channels", "no purpose teleportation"),
+        (with_channels(ChannelPlan("488", ("generic_imaging",)), final_orientation="oblique"),
+         "samples.0.resolutions.0.final_orientation", "Choose one of"),
+        (with_channels(ChannelPlan("488", ("generic_imaging",)), notes_for_imager="x" * 1025),
+         "samples.0.resolutions.0.notes_for_imager", "at most 1024"),
+        (with_sample(notes_for_clearer="x" * 401),
+         "samples.0.notes_for_clearer", "401 characters"),
+        (with_sample(antibody2="x" * 101), "samples.0.antibody2", "at most 100"),
+        (with_sample(resolutions=(REGISTER,) * 6), "samples.0.resolutions", "5 objectives at most"),
+        (with_sample(expected_handoff_date=date(2029, 12, 31)),
+         "samples.0.expected_handoff_date", "is over"),
+        (with_sample(perfusion_date=date(1930, 1, 1)),
+         "samples.0.perfusion_date", "check the year"),
+        (with_sample(subject="m-999"), "samples.0.subject", "not in the list"),
+        (replace(PLAN, auditor="nobody"), "auditor", "Nobody here"),
+        (replace(PLAN, auditor="owner"), "auditor", "The owner sees"),
     ],
 )  # fmt: skip
 def test_each_rule_names_its_field_and_says_what_to_do(
@@ -124,3 +156,62 @@ def test_the_order_of_objectives_does_not_split_an_imaging_batch() -> None:
         replace(SAMPLE, resolutions=(REGISTER, other)).imaging
         == replace(SAMPLE, resolutions=(other, REGISTER)).imaging
     )
+
+
+def test_a_known_auditor_and_a_known_animal_are_fine() -> None:
+    plan = replace(with_sample(subject="m-1"), auditor="auditor")
+
+    assert problems_of(plan, RULES) == {}
+
+
+def test_a_day_takes_as_many_samples_as_it_has_places() -> None:
+    samples = tuple(
+        replace(SAMPLE, name=f"b{i}", expected_handoff_date=date(2030, 1, 3)) for i in range(3)
+    )
+
+    problems = problems_of(replace(PLAN, samples=samples), RULES)
+
+    assert set(problems) == {
+        "samples.1.expected_handoff_date", "samples.2.expected_handoff_date"
+    }  # fmt: skip
+    assert "2030-01-03 takes 1 more" in problems["samples.1.expected_handoff_date"][0]
+    assert "such as 2030-01-02" in problems["samples.1.expected_handoff_date"][0]
+
+
+def test_a_closed_day_says_why() -> None:
+    problems = problems_of(with_sample(expected_handoff_date=date(2030, 1, 5)), RULES)
+
+    assert "closed or full (holiday)" in problems["samples.0.expected_handoff_date"][0]
+
+
+def test_who_clears_alone_takes_no_place_of_the_calendar() -> None:
+    plan = replace(with_sample(expected_handoff_date=date(2030, 1, 5)), self_clearing=True)
+
+    assert problems_of(plan, RULES) == {}
+
+
+def test_the_order_of_channels_and_what_they_are_for_do_not_split_an_imaging_batch() -> None:
+    first = ResolutionPlan(
+        "1.3x", (ChannelPlan("488", ("registration",)), ChannelPlan("647", ("cell_detection",)))
+    )
+    second = ResolutionPlan(
+        "1.3x",
+        (
+            ChannelPlan("647", ("generic_imaging",)),
+            ChannelPlan("488", ("generic_imaging",)),
+            ChannelPlan("790", ()),
+        ),
+    )
+
+    assert (
+        replace(SAMPLE, resolutions=(first,)).imaging
+        == replace(SAMPLE, resolutions=(second,)).imaging
+    )
+
+
+def test_antibodies_with_a_protocol_that_does_not_stain_are_pointed_out() -> None:
+    odd = with_sample(antibody1="anti-cFos")
+
+    assert problems_of(odd, RULES) == {}
+    assert "does not stain" in warnings_of(odd, RULES)[0]
+    assert warnings_of(PLAN, RULES) == []
