@@ -88,3 +88,12 @@ def queue_times(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
     if queue["retry"] > queue["timeout"]:
         return []
     return [Error("Q_CLUSTER retry must be above timeout.", id="lightserv.E005")]
+
+
+@register()
+def working_hours(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Steps are planned between two full hours of one day."""
+    if settings.WORKDAY_START < settings.WORKDAY_END <= 24:
+        return []
+    hint = "Set WORKDAY_START to an earlier hour than WORKDAY_END, which is 24 at most."
+    return [Error("The working day ends before it begins.", hint=hint, id="lightserv.E006")]

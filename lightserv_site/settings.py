@@ -161,6 +161,8 @@ SIGN_UP = env.flag("SIGN_UP", default=False)
 LANGUAGE_CODE = "en-us"
 USE_TZ = True
 TIME_ZONE = env.text("TIME_ZONE", default="UTC")
+WORKDAY_START = env.integer("WORKDAY_START", default=8)
+WORKDAY_END = env.integer("WORKDAY_END", default=18, minimum=1)
 
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"

@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from core_app.errors import DomainError, Invalid
 from requests_app.models import ClearingStepLog, ProtocolStep
-from requests_app.services.clearing import MOST_LINK, MOST_LOT
+from requests_app.services.clearing import MOST_LINK
+from requests_app.services.steps import MOST_LOT
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LONGEST_WAIT_S = 30 * 86_400

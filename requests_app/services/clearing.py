@@ -1,29 +1,28 @@
 """Write clearing: group samples into batches, claim, log steps, complete, re-open."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
 from core_app import roles
-from core_app.changes import changed
-from core_app.errors import Invalid, NotAllowed, NotReady, StaleState
+from core_app.errors import Invalid, NotReady, StaleState
 from core_app.models import User
 from core_app.roles import Role
 from core_app.transitions import advance, advance_many, born_many, record
 from requests_app import selectors
-from requests_app.models import (
-    ClearingBatch,
-    ClearingProtocol,
-    ClearingStepLog,
-    ProtocolStep,
-    Request,
-)
+from requests_app.models import ClearingBatch, ClearingProtocol, Request
 from requests_app.plans import SamplePlan
+from requests_app.services import planning, requests
+from requests_app.services.guards import hold, hold_open, require, require_open
+from requests_app.services.steps import record_step, take_back_step
 from requests_app.states import ClearingState, RequestState
 
-MOST_LOT = 64
+__all__ = [
+    "assign", "cancel_open", "claim", "complete", "make_batches", "put_back", "receive_and_start",
+    "record_step", "release", "reopen", "start", "take_back_step",
+]  # fmt: skip
+
 MOST_LINK = 500
 
 
@@ -71,28 +70,105 @@ def _batch(
     )
 
 
+def claim(batch: ClearingBatch, *, by: User) -> None:
+    """Take an unassigned batch without starting it. If two press at once, one gets it."""
+    require(selectors.may_clear(batch, by), "Only clearing staff claim batches.")
+    require_open(batch.request)
+    with transaction.atomic():
+        held = hold_open(batch)
+        if held.clearer_id == by.pk:
+            return  # pressed twice
+        if held.clearer_id is not None:
+            raise StaleState(f"{held.clearer} has claimed this batch already.")
+        _give_to(batch, by, verb="claimed", by=by)
+
+
+def release(batch: ClearingBatch, *, by: User) -> None:
+    """Let go of a batch that is not started: it is anybody's again."""
+    staff = roles.has_role(by, Role.CLEARER, Role.MANAGER)
+    require(staff or batch.clearer_id == by.pk, "Only clearing staff release a batch.")
+    with transaction.atomic():
+        held = hold_open(batch)
+        if held.state != ClearingState.WAITING:
+            raise NotReady("The batch is started; put it back in the queue instead.")
+        if held.clearer_id is not None:
+            _give_to(batch, None, verb="released", by=by)
+
+
+def assign(batch: ClearingBatch, *, clearer: User, by: User) -> None:
+    """Give the batch to a colleague of the clearing staff, or to its self-clearing owner."""
+    require(roles.has_role(by, Role.CLEARER, Role.MANAGER), "Only clearing staff assign batches.")
+    if not roles.can(clearer, roles.Action.CLEAR, batch.request):
+        raise Invalid(f"{clearer} is not clearing staff; choose somebody who is.")
+    with transaction.atomic():
+        held = hold_open(batch)
+        if held.clearer_id != clearer.pk:
+            _give_to(batch, clearer, verb="assigned", by=by)
+
+
+def _give_to(batch: ClearingBatch, clearer: User | None, *, verb: str, by: User) -> None:
+    ClearingBatch.objects.filter(pk=batch.pk).update(clearer=clearer)
+    record(batch, verb, by=by, note=str(clearer) if clearer and clearer != by else "")
+    batch.clearer = clearer
+
+
 def start(batch: ClearingBatch, *, by: User) -> None:
-    """Claim the batch and begin. If two people press at once, one gets it, the other is told."""
-    _require(
+    """Claim the batch and begin; its steps are planned from now on.
+
+    All its tubes must be received. If two people press at once, one gets it, the other is told.
+    """
+    require(
         selectors.may_clear(batch, by),
         "Only clearing staff, or a self-clearing owner, start clearing.",
     )
-    _require_open(batch.request)
+    require_open(batch.request)
     if batch.state == ClearingState.IN_PROGRESS:
         if batch.clearer_id == by.pk:
             return  # pressed twice
         raise StaleState(f"{batch.clearer} has started this batch already.")
+    _require_received(batch)
     with transaction.atomic():
+        _require_unclaimed(batch, by)
         advance(batch, ClearingState.IN_PROGRESS, by=by, note="claimed")
         ClearingBatch.objects.filter(pk=batch.pk).update(clearer=by)
+        planning.plan_from(batch, timezone.now())
     batch.clearer = by
+
+
+def receive_and_start(batch: ClearingBatch, *, by: User) -> None:
+    """Note that every missing tube of the batch is here in good condition, and begin."""
+    with transaction.atomic():
+        if batch.state == ClearingState.WAITING:
+            for sample in batch.samples.filter(received_at=None).select_related("request__owner"):
+                requests.receive(sample, by=by)
+        start(batch, by=by)
+
+
+def _require_received(batch: ClearingBatch) -> None:
+    missing = list(batch.samples.filter(received_at=None).values_list("name", flat=True))
+    if missing:
+        named = ", ".join(missing[:3]) + (" and more" if len(missing) > 3 else "")
+        raise NotReady(
+            f"{len(missing)} of {batch.samples.count()} tubes of this batch are not received yet "
+            f"({named}). Press “The tubes are here: receive them and start”, or receive them one "
+            "by one."
+        )
+
+
+def _require_unclaimed(batch: ClearingBatch, by: User) -> None:
+    """Hold the row: nobody begins what a colleague has claimed."""
+    held = ClearingBatch.objects.select_for_update().get(pk=batch.pk)
+    if held.state == ClearingState.WAITING and held.clearer_id not in {None, by.pk}:
+        raise StaleState(
+            f"{held.clearer} has claimed this batch. Take it over first, if that is agreed."
+        )
 
 
 def put_back(batch: ClearingBatch, *, by: User, reason: str) -> None:
     """Give a claimed batch back to the queue, as long as no step is logged."""
-    _require(selectors.can_log(batch, by), "Only who works on the batch may put it back.")
+    require(selectors.can_log(batch, by), "Only who works on the batch may put it back.")
     with transaction.atomic():
-        _hold(batch)
+        hold(batch)
         if batch.log.exists():
             raise NotReady(
                 "Steps are logged already, so the batch cannot go back to the queue. "
@@ -100,151 +176,8 @@ def put_back(batch: ClearingBatch, *, by: User, reason: str) -> None:
             )
         advance(batch, ClearingState.WAITING, by=by, note=reason.strip())
         ClearingBatch.objects.filter(pk=batch.pk).update(clearer=None)
+        planning.forget(batch)
     batch.clearer = None
-
-
-def assign(batch: ClearingBatch, *, clearer: User, by: User) -> None:
-    """Give the batch to a colleague of the clearing staff."""
-    _require(roles.has_role(by, Role.CLEARER, Role.MANAGER), "Only clearing staff assign batches.")
-    if not roles.can(clearer, roles.Action.CLEAR, batch.request):
-        raise Invalid(f"{clearer} is not clearing staff; choose somebody who is.")
-    if batch.state not in {ClearingState.WAITING, ClearingState.IN_PROGRESS}:
-        raise NotReady(
-            f"The batch is {batch.get_state_display().lower()}; there is nothing to assign."
-        )
-    if batch.clearer_id == clearer.pk:
-        return
-    with transaction.atomic():
-        ClearingBatch.objects.filter(pk=batch.pk).update(clearer=clearer)
-        record(batch, "assigned", by=by, note=str(clearer))
-    batch.clearer = clearer
-
-
-def record_step(
-    batch: ClearingBatch,
-    slug: str,
-    *,
-    performed_at: datetime,
-    by: User,
-    note: str = "",
-    lot: str = "",
-    replaces: int = 0,
-) -> ClearingStepLog:
-    """Log one step at once. `replaces` is the revision that the person saw: 0 for none.
-
-    Pressing twice is harmless; if a colleague logged the step meanwhile, StaleState says who and
-    when.
-    """
-    _require(
-        selectors.can_log(batch, by),
-        "Only who works on this batch logs its steps; start or re-open it first.",
-    )
-    step = batch.protocol.steps.filter(slug=slug).first()
-    if step is None:
-        raise Invalid(f"{batch.protocol} has no step {slug}; reload the page.")
-    _check_entry(step, performed_at, note, lot)
-    with transaction.atomic():
-        _hold(batch)
-        existing = batch.log.filter(step=step).select_related("by").first()
-        if existing is None:
-            log = batch.log.create(
-                step=step, performed_at=performed_at, by=by, note=note.strip(), lot=lot.strip()
-            )
-            verb = "step logged"
-        elif _says_the_same(existing, performed_at, note.strip(), lot.strip()):
-            return existing
-        else:
-            log, verb = (
-                _correct(existing, performed_at, by, note.strip(), lot.strip(), replaces),
-                "step corrected",
-            )
-        changed(log)
-        record(batch, verb, by=by, note=_said(step, log))
-    return log
-
-
-def take_back_step(batch: ClearingBatch, slug: str, *, by: User, replaces: int) -> None:
-    """Remove an entry made by mistake; the history keeps it.
-
-    `replaces` is the revision that the person saw. Taking back what is gone changes nothing.
-    """
-    _require(selectors.can_log(batch, by), "Only who works on this batch takes its steps back.")
-    with transaction.atomic():
-        _hold(batch)
-        log = batch.log.filter(step__slug=slug).select_related("step", "by").first()
-        if log is None:
-            return
-        if log.revision != replaces:
-            raise StaleState(
-                f"{log.by} corrected this step meanwhile; nothing was taken back. "
-                "Look at their entry first."
-            )
-        said = _said(log.step, log)
-        log.delete()
-        record(batch, "step taken back", by=by, note=said)
-
-
-def _hold(batch: ClearingBatch) -> None:
-    """Take the row for this transaction: the batch must still be in progress when entries land."""
-    held = ClearingBatch.objects.select_for_update().filter(
-        pk=batch.pk, state=ClearingState.IN_PROGRESS
-    )
-    if not held.exists():
-        raise StaleState(
-            "The batch was completed or put back meanwhile; your entry was not saved. "
-            "Reload the page."
-        )
-
-
-def _says_the_same(log: ClearingStepLog, performed_at: datetime, note: str, lot: str) -> bool:
-    """Return True for an entry that arrives twice, or that two people made in the same minute."""
-    return (log.note, log.lot) == (note, lot) and abs(
-        (log.performed_at - performed_at).total_seconds()
-    ) < 60
-
-
-def _correct(
-    log: ClearingStepLog, performed_at: datetime, by: User, note: str, lot: str, replaces: int
-) -> ClearingStepLog:
-    changed_rows = ClearingStepLog.objects.filter(pk=log.pk, revision=replaces).update(
-        performed_at=performed_at,
-        by=by,
-        note=note,
-        lot=lot,
-        revision=replaces + 1,
-        recorded_at=timezone.now(),
-    )
-    if changed_rows != 1:
-        when = timezone.localtime(log.recorded_at).strftime("%H:%M")
-        raise StaleState(
-            f"{log.by} logged this step at {when} already; your entry was not saved. "
-            "Look at theirs first."
-        )
-    log.refresh_from_db()
-    return log
-
-
-def _check_entry(step: ProtocolStep, performed_at: datetime, note: str, lot: str) -> None:
-    if performed_at > timezone.now() + timedelta(minutes=5):
-        raise Invalid(
-            "This time lies in the future; log a step when it is done.",
-            fields={"performed_at": ["Not in the future."]},
-        )
-    if len(note.strip()) > step.note_max:
-        raise Invalid(
-            f"The note has {len(note.strip())} characters; at most {step.note_max} fit.",
-            fields={"note": [f"At most {step.note_max} characters."]},
-        )
-    if len(lot.strip()) > MOST_LOT:
-        raise Invalid(
-            f"The lot has {len(lot.strip())} characters; at most {MOST_LOT} fit.",
-            fields={"lot": [f"At most {MOST_LOT} characters."]},
-        )
-
-
-def _said(step: ProtocolStep, log: ClearingStepLog) -> str:
-    extras = [text for text in (log.note, f"lot {log.lot}" if log.lot else "") if text]
-    return ": ".join([step.label, *extras])
 
 
 def complete(batch: ClearingBatch, *, by: User, link: str = "", skip_missing: bool = False) -> None:
@@ -252,7 +185,7 @@ def complete(batch: ClearingBatch, *, by: User, link: str = "", skip_missing: bo
 
     `skip_missing` says they were left out on purpose.
     """
-    _require(selectors.can_log(batch, by), "Only who works on this batch completes it.")
+    require(selectors.can_log(batch, by), "Only who works on this batch completes it.")
     if batch.protocol.needs_link and not (link or batch.link).startswith(("http://", "https://")):
         raise Invalid(
             "Give the address of the spreadsheet with the steps.",
@@ -264,10 +197,11 @@ def complete(batch: ClearingBatch, *, by: User, link: str = "", skip_missing: bo
             fields={"link": ["Shorten it."]},
         )
     with transaction.atomic():
-        _hold(batch)
+        hold(batch)
         note = _left_out(batch, skip_missing=skip_missing)
         if link:
             ClearingBatch.objects.filter(pk=batch.pk).update(link=link)
+        planning.forget(batch, only_open=True)
         advance(batch, ClearingState.COMPLETE, by=by, note=note)
 
 
@@ -285,7 +219,7 @@ def _left_out(batch: ClearingBatch, *, skip_missing: bool) -> str:
 
 def reopen(batch: ClearingBatch, *, by: User, reason: str) -> None:
     """Open a finished batch again, to correct its log. The history keeps both."""
-    _require(roles.has_role(by, Role.CLEARER, Role.MANAGER), "Only staff re-open a batch.")
+    require(roles.has_role(by, Role.CLEARER, Role.MANAGER), "Only staff re-open a batch.")
     if not reason.strip():
         raise Invalid("Say why the batch is opened again.", fields={"reason": ["Give a reason."]})
     if batch.request.state == RequestState.WITHDRAWN:
@@ -301,13 +235,3 @@ def cancel_open(request: Request, *, by: User, note: str) -> None:
         "request"
     )
     advance_many(batches, ClearingState.CANCELLED, by=by, note=note)
-
-
-def _require(allowed: bool, otherwise: str) -> None:  # noqa: FBT001  # the sentence reads as one
-    if not allowed:
-        raise NotAllowed(otherwise)
-
-
-def _require_open(request: Request) -> None:
-    if request.state != RequestState.SUBMITTED:
-        raise NotReady(f"The request is {request.get_state_display().lower()}.")

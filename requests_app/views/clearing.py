@@ -228,9 +228,12 @@ def _seen(batch: ClearingBatch, logs: list[ClearingStepLog]) -> str:
 @login_required
 @refusals_as_messages
 def start_batch(request: HttpRequest, pk: int) -> HttpResponse:
-    """Claim the batch."""
+    """Claim the batch and begin; with `receive=missing` the tubes are received first."""
     batch = selectors.get_batch(pk, to=person(request))
-    clearing.start(batch, by=person(request))
+    if request.POST.get("receive") == "missing":
+        clearing.receive_and_start(batch, by=person(request))
+    else:
+        clearing.start(batch, by=person(request))
     return redirect(_address_of(batch))
 
 

@@ -53,18 +53,26 @@ def a_waiting_batch(owner: User, plan: RequestPlan | None = None) -> ClearingBat
     return a_submitted_request(owner, plan).clearing_batches.get(number=1)
 
 
+def a_received_batch(owner: User, *, by: User, plan: RequestPlan | None = None) -> ClearingBatch:
+    """Return a waiting batch whose tubes are all here."""
+    batch = a_waiting_batch(owner, plan)
+    for sample in batch.samples.all():
+        requests.receive(sample, by=by)
+    return batch
+
+
 def a_batch_being_cleared(
     owner: User, *, by: User, plan: RequestPlan | None = None
 ) -> ClearingBatch:
     batch = a_waiting_batch(owner, plan)
-    clearing.start(batch, by=by)
+    clearing.receive_and_start(batch, by=by)
     return batch
 
 
 def a_cleared_request(owner: User, *, clearer: User, plan: RequestPlan | None = None) -> Request:
     request = a_submitted_request(owner, plan)
     for batch in request.clearing_batches.all():
-        clearing.start(batch, by=clearer)
+        clearing.receive_and_start(batch, by=clearer)
         clearing.complete(batch, by=clearer, skip_missing=True, link="https://example.org/sheet")
     return request
 

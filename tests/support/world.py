@@ -257,7 +257,7 @@ def _series(
     withdrawn = ask("withdrawn")
     withdraw_request(withdrawn, by=owner, reason="The animals were needed elsewhere.")
     begun = ask("clearing")
-    clearing.start(batch_of(begun), by=hands.clearer)
+    clearing.receive_and_start(batch_of(begun), by=hands.clearer)
     failed = _imaged(ask("failed"), hands)
     clusters.drive_until_over(
         run_of(failed), clusters.memory_cluster(clusters.fail_with("BAD_INPUT"))
@@ -282,7 +282,7 @@ def _series(
 
 def _cleared(request: Request, hands: Hands) -> Request:
     batch = batch_of(request)
-    clearing.start(batch, by=hands.clearer)
+    clearing.receive_and_start(batch, by=hands.clearer)
     clearing.complete(batch, by=hands.clearer, skip_missing=True, link="https://example.org/sheet")
     return request
 

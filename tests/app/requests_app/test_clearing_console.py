@@ -4,7 +4,12 @@ import pytest
 from django.urls import reverse
 
 from requests_app.models import ClearingBatch, ClearingProtocol
-from tests.support.scenarios import a_batch_being_cleared, a_plan, a_waiting_batch
+from tests.support.scenarios import (
+    a_batch_being_cleared,
+    a_plan,
+    a_received_batch,
+    a_waiting_batch,
+)
 
 pytestmark = pytest.mark.django_db
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -34,7 +39,7 @@ def test_each_batch_gets_its_own_outcome(console, researcher, clearer):
 
 
 def test_batches_are_started_from_the_list(console, researcher, clearer):
-    batch = a_waiting_batch(researcher)
+    batch = a_received_batch(researcher, by=clearer)
 
     press(console, BATCHES, "start_batches", batch)
 

@@ -15,6 +15,7 @@ from tests.support.scenarios import (
     a_batch_being_cleared,
     a_cleared_request,
     a_plan,
+    a_received_batch,
     a_sample_plan,
     a_waiting_batch,
 )
@@ -152,12 +153,35 @@ def test_the_number_of_queries_of_the_queue_does_not_grow(
 
 
 def test_a_button_starts_clearing(bench, researcher, clearer):
-    batch = a_waiting_batch(researcher)
+    batch = a_received_batch(researcher, by=clearer)
 
     response = bench.post(address(batch, "batch-start"))
 
     assert response.url == address(batch)
     assert ClearingBatch.objects.get(pk=batch.pk).clearer == clearer
+
+
+def test_starting_without_the_tubes_is_refused_with_the_way_out(bench, researcher):
+    batch = a_waiting_batch(researcher)
+
+    page = bench.post(
+        address(batch, "batch-start"),
+        follow=True,
+        headers={"Referer": f"http://testserver{address(batch)}"},
+    ).content.decode()
+
+    assert "1 of 1 tubes of this batch are not received yet" in page
+    assert "The tubes are here: receive them and start</button>" in page
+    assert state_of(batch) == "waiting"
+
+
+def test_one_button_receives_the_tubes_and_starts(bench, researcher, clearer):
+    batch = a_waiting_batch(researcher)
+
+    bench.post(address(batch, "batch-start"), {"receive": "missing"})
+
+    assert state_of(batch) == "in progress"
+    assert batch.samples.get().received_by == clearer
 
 
 def test_who_comes_second_reads_who_was_first(client, batch):

@@ -17,6 +17,7 @@ from tests.support.scenarios import (
     a_batch_being_cleared,
     a_cleared_request,
     a_plan,
+    a_received_batch,
     a_sample_plan,
     a_waiting_batch,
 )
@@ -51,7 +52,7 @@ def log_now(batch, by, **other):
 def test_starting_claims_the_batch_and_says_so_in_the_history(researcher, clearer):
     batch = a_waiting_batch(researcher)
 
-    clearing.start(batch, by=clearer)
+    clearing.receive_and_start(batch, by=clearer)
 
     assert (again(batch).state, again(batch).clearer) == ("in progress", clearer)
     assert events(batch)[-1] == ("moved", "in progress")
@@ -60,7 +61,7 @@ def test_starting_claims_the_batch_and_says_so_in_the_history(researcher, cleare
 def test_pressing_start_twice_changes_nothing(batch, clearer):
     before = events(batch)
 
-    clearing.start(again(batch), by=clearer)
+    clearing.receive_and_start(again(batch), by=clearer)
 
     assert events(batch) == before
 
@@ -68,30 +69,30 @@ def test_pressing_start_twice_changes_nothing(batch, clearer):
 def test_of_two_who_start_at_once_the_second_is_told(researcher, clearer, colleague):
     batch = a_waiting_batch(researcher)
     read_by_colleague = again(batch)
-    clearing.start(batch, by=clearer)
+    clearing.receive_and_start(batch, by=clearer)
 
     with pytest.raises(StaleState):
-        clearing.start(read_by_colleague, by=colleague)
+        clearing.receive_and_start(read_by_colleague, by=colleague)
 
     assert again(batch).clearer == clearer
 
 
 def test_who_comes_later_reads_who_has_the_batch(batch, colleague):
     with pytest.raises(StaleState, match="clearer has started this batch already"):
-        clearing.start(again(batch), by=colleague)
+        clearing.receive_and_start(again(batch), by=colleague)
 
 
 def test_the_owner_cannot_start_clearing(researcher):
     batch = a_waiting_batch(researcher)
 
     with pytest.raises(NotAllowed):
-        clearing.start(batch, by=researcher)
+        clearing.receive_and_start(batch, by=researcher)
 
 
 def test_a_self_clearing_owner_can_start_clearing(researcher):
     batch = a_waiting_batch(researcher, a_plan(self_clearing=True))
 
-    clearing.start(batch, by=researcher)
+    clearing.receive_and_start(batch, by=researcher)
 
     assert again(batch).clearer == researcher
 
@@ -101,7 +102,7 @@ def test_clearing_of_a_withdrawn_request_cannot_start(researcher, clearer):
     withdraw_request(batch.request, by=researcher, reason="wrong animal")
 
     with pytest.raises(NotReady, match="withdrawn"):
-        clearing.start(again(batch), by=clearer)
+        clearing.receive_and_start(again(batch), by=clearer)
 
 
 def test_a_step_is_logged_with_its_person_and_its_history(batch, clearer):
@@ -319,7 +320,7 @@ def test_every_change_goes_to_the_mirror(researcher, clearer, settings):
     batch = a_waiting_batch(researcher)
     settings.DATAJOINT_ENABLED = True
 
-    clearing.start(batch, by=clearer)
+    clearing.receive_and_start(batch, by=clearer)
     log_now(batch, clearer)
 
     kinds = set(OutboxRow.objects.values_list("kind", flat=True))
@@ -336,3 +337,116 @@ def test_a_changed_protocol_is_a_new_version_that_is_not_offered_yet(batch, clea
 def test_only_clearing_staff_make_versions_of_protocols(batch, imager):
     with pytest.raises(NotAllowed):
         copy_as_new_version(batch.protocol, by=imager)
+
+
+def test_clearing_does_not_start_before_every_tube_is_here(researcher, clearer):
+    batch = a_waiting_batch(researcher, a_plan(samples=[a_sample_plan("s1"), a_sample_plan("s2")]))
+    requests.receive(batch.samples.first(), by=clearer)
+
+    with pytest.raises(NotReady, match=r"1 of 2 tubes of this batch are not received yet \(s2\)"):
+        clearing.start(batch, by=clearer)
+
+    assert again(batch).state == "waiting"
+
+
+def test_the_missing_tubes_are_received_and_clearing_starts_in_one_go(researcher, clearer):
+    batch = a_waiting_batch(researcher, a_plan(samples=[a_sample_plan("s1"), a_sample_plan("s2")]))
+
+    clearing.receive_and_start(batch, by=clearer)
+
+    assert again(batch).state == "in progress"
+    assert {(s.received_by, s.condition) for s in batch.samples.all()} == {(clearer, "good")}
+
+
+def test_a_self_clearing_owner_receives_their_own_tubes(researcher):
+    batch = a_waiting_batch(researcher, a_plan(self_clearing=True))
+
+    clearing.receive_and_start(batch, by=researcher)
+
+    assert batch.samples.get().received_by == researcher
+
+
+def test_who_may_not_clear_receives_nothing_by_starting(researcher):
+    batch = a_waiting_batch(researcher)
+
+    with pytest.raises(NotAllowed):
+        clearing.receive_and_start(batch, by=researcher)
+
+    assert batch.samples.get().received_at is None
+
+
+def test_a_claimed_batch_is_somebodys_and_still_waits(researcher, clearer):
+    batch = a_waiting_batch(researcher)
+
+    clearing.claim(batch, by=clearer)
+    clearing.claim(again(batch), by=clearer)
+
+    assert (again(batch).clearer, again(batch).state) == (clearer, "waiting")
+    assert events(batch).count(("claimed", "")) == 1
+
+
+def test_a_claimed_batch_is_not_claimed_again(researcher, clearer, colleague):
+    batch = a_waiting_batch(researcher)
+    clearing.claim(batch, by=clearer)
+
+    with pytest.raises(StaleState, match="clearer has claimed this batch already"):
+        clearing.claim(batch, by=colleague)
+
+
+def test_what_a_colleague_claimed_is_not_started(researcher, clearer, colleague):
+    batch = a_received_batch(researcher, by=clearer)
+    clearing.claim(batch, by=clearer)
+
+    with pytest.raises(StaleState, match="Take it over first"):
+        clearing.start(again(batch), by=colleague)
+
+    assert (again(batch).clearer, again(batch).state) == (clearer, "waiting")
+
+
+def test_the_owner_claims_nothing(researcher):
+    batch = a_waiting_batch(researcher)
+
+    with pytest.raises(NotAllowed):
+        clearing.claim(batch, by=researcher)
+
+
+def test_a_claimed_batch_is_let_go(researcher, clearer):
+    batch = a_waiting_batch(researcher)
+    clearing.claim(batch, by=clearer)
+
+    clearing.release(batch, by=clearer)
+    clearing.release(again(batch), by=clearer)
+
+    assert again(batch).clearer is None
+    assert events(batch).count(("released", "")) == 1
+
+
+def test_who_has_nothing_to_do_with_it_releases_nothing(researcher, clearer, imager):
+    batch = a_waiting_batch(researcher)
+    clearing.claim(batch, by=clearer)
+
+    with pytest.raises(NotAllowed):
+        clearing.release(batch, by=imager)
+
+    assert again(batch).clearer == clearer
+
+
+def test_a_started_batch_is_not_released(batch, clearer):
+    with pytest.raises(NotReady, match="put it back"):
+        clearing.release(batch, by=clearer)
+
+
+def test_a_self_clearing_owner_can_be_given_the_batch_back(researcher, clearer):
+    batch = a_waiting_batch(researcher, a_plan(self_clearing=True))
+    clearing.assign(batch, clearer=clearer, by=clearer)
+
+    clearing.assign(batch, clearer=researcher, by=clearer)
+
+    assert again(batch).clearer == researcher
+
+
+def test_nobody_types_into_what_a_colleague_completed(batch, clearer, colleague):
+    clearing.complete(batch, by=colleague, skip_missing=True)
+
+    with pytest.raises(StaleState, match="colleague completed this batch"):
+        log_now(again(batch), clearer)

@@ -284,7 +284,7 @@ def test_the_owner_cannot_withdraw_what_is_being_cleared(
     signed_in: Client, researcher: User, clearer: User
 ) -> None:
     request = a_submitted_request(researcher)
-    clearing.start(request.clearing_batches.get(), by=clearer)
+    clearing.receive_and_start(request.clearing_batches.get(), by=clearer)
 
     answer = signed_in.post(
         "/requests/researcher/first_brains/withdraw/", {"reason": "x"}, follow=True

@@ -8,7 +8,12 @@ from core_app.models import User
 from requests_app.models import ClearingBatch, Request, Sample
 from requests_app.services import clearing, requests
 from requests_app.workflows import submit_request, withdraw_request
-from tests.support.scenarios import a_batch_being_cleared, a_plan, a_submitted_request
+from tests.support.scenarios import (
+    a_batch_being_cleared,
+    a_plan,
+    a_received_batch,
+    a_submitted_request,
+)
 
 
 def test_a_second_submission_of_one_draft_changes_nothing(researcher: User) -> None:
@@ -38,9 +43,9 @@ def test_a_late_submission_does_not_bring_back_what_was_withdrawn(researcher: Us
 
 
 def test_who_starts_clearing_a_withdrawn_request_is_told(researcher: User, clearer: User) -> None:
-    request = a_submitted_request(researcher)
+    a_received_batch(researcher, by=clearer)
     stale = ClearingBatch.objects.select_related("request").get()
-    withdraw_request(request, by=researcher, reason="A mistake")
+    withdraw_request(Request.objects.get(), by=researcher, reason="A mistake")
 
     with pytest.raises(StaleState):
         clearing.start(stale, by=clearer)
@@ -51,7 +56,7 @@ def test_an_owner_who_withdraws_a_moment_after_clearing_began_is_refused(
 ) -> None:
     request = a_submitted_request(researcher)
     stale = Request.objects.get(pk=request.pk)
-    clearing.start(request.clearing_batches.get(), by=clearer)
+    clearing.receive_and_start(request.clearing_batches.get(), by=clearer)
 
     with pytest.raises(NotReady):
         withdraw_request(stale, by=researcher, reason="A mistake")
@@ -74,13 +79,13 @@ def test_a_step_taken_back_at_the_last_moment_is_missed_when_completing(
     batch = a_batch_being_cleared(researcher, by=clearer)
     for step in batch.protocol.steps.all():
         clearing.record_step(batch, step.slug, performed_at=timezone.now(), by=clearer)
-    hold = clearing._hold
+    hold = clearing.hold
 
     def taken_back_first(held: ClearingBatch) -> None:
         held.log.filter(step__position=1).delete()
         hold(held)
 
-    monkeypatch.setattr(clearing, "_hold", taken_back_first)
+    monkeypatch.setattr(clearing, "hold", taken_back_first)
 
     with pytest.raises(NotReady, match="1 of 14 steps"):
         clearing.complete(batch, by=clearer)

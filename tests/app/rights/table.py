@@ -119,7 +119,9 @@ a_new_draft = of(lambda s: Asked(data={"about-name": "a new name", "action": "sa
 waiting_sample = of(lambda s: Asked((worlds.sample_of(s.waiting).pk,)))
 a_tube = of(lambda s: Asked((worlds.sample_of(s.waiting).code,)))
 a_sample = of(lambda s: Asked((worlds.sample_of(s.imaged).pk,)))
-waiting_batch = of(lambda s: Asked((worlds.batch_of(s.waiting).pk,), {"sample": "all"}))
+waiting_batch = of(
+    lambda s: Asked((worlds.batch_of(s.waiting).pk,), {"sample": "all", "receive": "missing"})
+)
 begun_batch = of(lambda s: Asked((worlds.batch_of(s.clearing).pk,), WHY))
 cleared_batch = of(lambda s: Asked((worlds.batch_of(s.cleared).pk,), WHY))
 THE_END = {"left_out": "on", "link": "https://example.org/sheet"}
