@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from core_app.changes import changed_many
@@ -82,13 +83,24 @@ def _by_state(objects: Sequence[Stateful], to: str) -> dict[str, list[Stateful]]
 
 
 def _move(group: Sequence[Stateful], came_from: str, to: str, at: datetime) -> None:
-    model = type(group[0])
-    still_there = model._default_manager.filter(pk__in=[obj.pk for obj in group], state=came_from)
+    rows = type(group[0])._default_manager.filter(pk__in=[obj.pk for obj in group])
+    _take(rows)
+    still_there = rows.filter(state=came_from)
     if still_there.update(state=to, state_since=at) != len(group):
         what = str(group[0]) if len(group) == 1 else f"One of {len(group)} objects"
         raise StaleState(
             f"{what} is no longer {came_from}: somebody else was first. Reload the page."
         )
+
+
+def _take(rows: QuerySet[Stateful]) -> None:
+    """Lock the rows by their primary key before they are updated.
+
+    InnoDB may look the UPDATE up through the index on `state`: it then locks the index before the
+    row, and whoever holds the row and moves it wants them the other way round.
+    """
+    if transaction.get_connection().features.has_select_for_update:
+        list(rows.order_by("pk").select_for_update().values_list("pk"))
 
 
 def _event(

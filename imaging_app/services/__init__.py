@@ -47,6 +47,8 @@ def start(batch: ImagingBatch, *, by: User) -> None:
             "re-open that sample on its imaging page."
         )
     with transaction.atomic():
+        # The samples before their batch, as withdrawing and finishing take them.
+        list(batch.imaging_requests.order_by("pk").select_for_update().values_list("pk"))
         advance(batch, ImagingState.IN_PROGRESS, by=by, note="claimed")
         ImagingBatch.objects.filter(pk=batch.pk).update(imager=by)
         waiting = batch.imaging_requests.filter(state=ImagingState.WAITING).select_related("sample")

@@ -1,0 +1,226 @@
+"""Two people press at the same instant, on two connections: one of them is told, nothing is mixed.
+
+Each race is run several times, because who comes first is chance.
+"""
+
+from datetime import date
+from functools import partial
+
+import pytest
+from django.utils import timezone
+
+from core_app.models import User
+from imaging_app import services as imaging
+from imaging_app.models import ImagingBatch, ImagingRequest
+from imaging_app.states import ImagingState
+from imaging_app.workflows import skip_sample
+from requests_app.models import ClearingBatch, HandoffDay, Request, Sample
+from requests_app.services import clearing, requests
+from requests_app.states import ClearingState, RequestState
+from requests_app.workflows import (
+    complete_clearing,
+    reopen_clearing,
+    submit_request,
+    withdraw_request,
+)
+from tests.support.races import at_once, refusals
+from tests.support.scenarios import (
+    a_batch_being_cleared,
+    a_cleared_request,
+    a_plan,
+    a_request_being_imaged,
+    a_sample_plan,
+    a_submitted_request,
+    a_waiting_batch,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+again = pytest.mark.parametrize("turn", range(4))
+
+
+@again
+def test_two_submissions_of_one_draft_make_one_request(turn: int, researcher: User) -> None:
+    draft = requests.create_draft(owner=researcher, by=researcher)
+    seen = [Request.objects.get(pk=draft.pk) for _ in range(2)]
+
+    found = at_once(*[partial(submit_request, each, a_plan(), by=researcher) for each in seen])
+
+    assert [e.code for e in refusals(found)] == ["stale"]
+    assert (Request.objects.count(), Sample.objects.count(), ClearingBatch.objects.count()) == (
+        1, 1, 1
+    )  # fmt: skip
+    assert ImagingRequest.objects.count() == 1
+
+
+@again
+def test_two_requests_of_one_name_are_not_both_stored(turn: int, researcher: User) -> None:
+    drafts = [requests.create_draft(owner=researcher, by=researcher) for _ in range(2)]
+    plans = [a_plan("First brains"), a_plan("first_brains")]
+
+    found = at_once(
+        *[
+            partial(submit_request, draft, plan, by=researcher)
+            for draft, plan in zip(drafts, plans, strict=True)
+        ]
+    )
+
+    assert [e.code for e in refusals(found)] == ["taken"]
+    assert sorted(Request.objects.values_list("state", flat=True)) == ["draft", "submitted"]
+
+
+@again
+def test_the_last_place_of_a_day_is_given_once(turn: int, researcher: User, labmate: User) -> None:
+    HandoffDay.objects.create(day=date(2030, 1, 7), capacity=1)
+    drafts = [requests.create_draft(owner=who, by=who) for who in (researcher, labmate)]
+
+    found = at_once(*[partial(submit_request, d, a_plan(), by=d.owner) for d in drafts])
+
+    (refusal,) = refusals(found)
+    assert "samples.0.expected_handoff_date" in refusal.fields  # type: ignore[attr-defined]  # Invalid
+    assert Sample.objects.count() == 1
+
+
+@again
+def test_a_request_is_not_withdrawn_while_its_clearing_starts(
+    turn: int, researcher: User, clearer: User
+) -> None:
+    batch = a_waiting_batch(researcher)
+    requests.receive(batch.samples.get(), by=clearer)
+    request = batch.request
+
+    found = at_once(
+        partial(withdraw_request, request, by=researcher, reason="A mistake"),
+        partial(clearing.start, ClearingBatch.objects.get(), by=clearer),
+    )
+
+    assert len(refusals(found)) == 1
+    states = (Request.objects.get().state, ClearingBatch.objects.get().state)
+    assert states in {
+        (RequestState.WITHDRAWN, ClearingState.CANCELLED),
+        (RequestState.SUBMITTED, ClearingState.IN_PROGRESS),
+    }
+
+
+@again
+def test_of_two_who_claim_a_batch_one_gets_it(turn: int, researcher: User, clearer: User) -> None:
+    batch = a_waiting_batch(researcher)
+    requests.receive(batch.samples.get(), by=clearer)
+    second = _another(clearer)
+
+    found = at_once(
+        *[partial(clearing.start, ClearingBatch.objects.get(), by=who) for who in (clearer, second)]
+    )
+
+    assert len(refusals(found)) == 1
+    winner = (clearer, second)[next(i for i, e in enumerate(found) if e is None)]
+    assert ClearingBatch.objects.get().clearer == winner
+
+
+@again
+def test_a_step_lands_before_completion_or_is_refused(
+    turn: int, researcher: User, clearer: User
+) -> None:
+    batch = a_batch_being_cleared(researcher, by=clearer)
+    slug = batch.protocol.steps.get(position=1).slug
+
+    found = at_once(
+        partial(
+            clearing.record_step,
+            ClearingBatch.objects.get(),
+            slug,
+            performed_at=timezone.now(),
+            by=clearer,
+        ),
+        partial(complete_clearing, ClearingBatch.objects.get(), by=clearer, skip_missing=True),
+    )
+
+    is_logged = batch.log.filter(step__slug=slug).exists()
+    assert ClearingBatch.objects.get().state == ClearingState.COMPLETE
+    assert is_logged is (not refusals(found))
+
+
+@again
+def test_two_entries_for_one_step_do_not_overwrite_each_other(
+    turn: int, researcher: User, clearer: User
+) -> None:
+    batch = a_batch_being_cleared(researcher, by=clearer)
+    slug = batch.protocol.steps.get(position=1).slug
+    notes = ("mine", "theirs")
+
+    found = at_once(
+        *[
+            partial(
+                clearing.record_step,
+                ClearingBatch.objects.get(),
+                slug,
+                performed_at=timezone.now(),
+                by=who,
+                note=note,
+            )
+            for who, note in zip((clearer, _another(clearer)), notes, strict=True)
+        ]
+    )
+
+    assert [e.code for e in refusals(found)] == ["stale"]
+    kept = next(note for note, e in zip(notes, found, strict=True) if not isinstance(e, Exception))
+    assert batch.log.get().note == kept
+
+
+@again
+def test_opening_clearing_again_and_finishing_the_last_sample_leave_the_request_open(
+    turn: int, researcher: User, clearer: User, imager: User
+) -> None:
+    sample = a_request_being_imaged(researcher, clearer=clearer, imager=imager)
+    batch = ClearingBatch.objects.select_related("request").get()
+
+    found = at_once(
+        partial(skip_sample, sample, by=imager, reason="It broke."),
+        partial(reopen_clearing, batch, by=clearer, reason="A step was forgotten."),
+    )
+
+    assert refusals(found) == []
+    assert Request.objects.get().state == RequestState.SUBMITTED
+    assert ClearingBatch.objects.get().state == ClearingState.IN_PROGRESS
+
+
+@again
+def test_a_request_is_not_cancelled_while_its_imaging_starts(
+    turn: int, researcher: User, clearer: User, imager: User, manager: User
+) -> None:
+    samples = tuple(a_sample_plan(f"b{i}") for i in range(3))
+    request = a_cleared_request(researcher, clearer=clearer, plan=a_plan(samples=samples))
+
+    found = at_once(
+        partial(withdraw_request, request, by=manager, reason="No money"),
+        partial(imaging.start, ImagingBatch.objects.get(), by=imager),
+    )
+
+    assert len(refusals(found)) <= 1
+    assert Request.objects.get().state == RequestState.WITHDRAWN
+    assert ImagingBatch.objects.get().state == ImagingState.CANCELLED
+    assert set(ImagingRequest.objects.values_list("state", flat=True)) == {ImagingState.CANCELLED}
+
+
+@again
+def test_a_tube_is_received_by_one(turn: int, researcher: User, clearer: User) -> None:
+    request = a_submitted_request(researcher, a_plan(samples=(a_sample_plan(),)))
+    second = _another(clearer)
+
+    at_once(*[partial(requests.receive, request.samples.get(), by=w) for w in (clearer, second)])
+
+    sample = request.samples.get()
+    assert sample.received_by in {clearer, second}
+    assert _events_of(request, "sample received") == 1
+
+
+def _another(like: User) -> User:
+    other, _ = User.objects.get_or_create(username="colleague")
+    other.groups.set(like.groups.all())
+    return other
+
+
+def _events_of(request: Request, verb: str) -> int:
+    from core_app.models import Event
+
+    return Event.objects.filter(root_id=request.pk, verb=verb).count()
