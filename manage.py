@@ -5,6 +5,7 @@ import os
 import secrets
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 HERE = Path(__file__).resolve().parent
 
@@ -19,6 +20,8 @@ def _prepare_demo() -> None:
     if "SECRET_KEY" not in os.environ:
         os.environ.setdefault("SECRET_KEY_FILE", str(key_file))
     os.environ.setdefault("DEBUG", "1")
+    # On the terminal, mails would stand between what the demo tells.
+    os.environ.setdefault("EMAIL_URL", f"file://{quote(str(HERE / 'var' / 'mails'))}")
     # Others on this machine have no business in the demo's database and data.
     os.umask(0o077)
 

@@ -10,6 +10,7 @@ from core_app.models import User
 from core_app.roles import Action, Role
 from imaging_app.models import ImagingBatch, ImagingChannel, ImagingRequest, Objective
 from imaging_app.states import ImagingState
+from requests_app.models import ClearingBatch, Request
 from requests_app.selectors import visible_requests
 from requests_app.states import ClearingState, RequestState
 
@@ -85,6 +86,32 @@ def has_right_delivery(channel: ImagingChannel) -> bool:
         ventral_up=channel.ventral_up, subfolder=channel.raw_subfolder, is_right=True
     )
     return bool(channel.raw_subfolder) and deliveries.exists()
+
+
+def waiting_batches_of(clearing_batch: ClearingBatch) -> list[ImagingBatch]:
+    """Return the imaging batches of these samples that nobody has started, with their samples."""
+    rows = ImagingBatch.objects.filter(clearing_batch=clearing_batch, state=ImagingState.WAITING)
+    rows = rows.select_related("clearing_batch__request")
+    return list(
+        rows.prefetch_related(
+            "imaging_requests__sample", "imaging_requests__resolutions__objective"
+        )
+    )
+
+
+def is_self_imaged(batch: ImagingBatch) -> bool:
+    """Return True if the owner of the samples is to image this batch."""
+    request = batch.clearing_batch.request
+    return request.self_imaging and batch.imager_id == request.owner_id
+
+
+def concerns_imagers(request: Request) -> bool:
+    """Return True once imaging staff were told of the request, or began to image it."""
+    rows = ImagingBatch.objects.filter(clearing_batch__request=request)
+    if request.self_imaging:
+        rows = rows.exclude(imager=request.owner_id)
+    ready = Q(clearing_batch__state=ClearingState.COMPLETE)
+    return rows.filter(ready | ~Q(state=ImagingState.WAITING)).exists()
 
 
 def is_cleared(batch: ImagingBatch) -> bool:

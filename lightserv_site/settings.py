@@ -243,14 +243,22 @@ LAUNCHER = env.choice("LAUNCHER", ["static"], default="static")
 DATAJOINT_ENABLED = env.flag("DATAJOINT_ENABLED", default=False)
 
 
+def _without_password(url: str) -> str:
+    return re.sub(r"//[^/@]*@", "//…@", url)
+
+
 def _mail(url: str) -> tuple[str, dict[str, object]]:
-    """Turn smtp://user:password@host:587?tls=1, or console://, into a mail backend and settings."""
+    """Turn smtp://user:password@host:587?tls=1, file:///folder or console:// into settings."""
     parts = urlsplit(url)
     if parts.scheme == "console":
         return "django.core.mail.backends.console.EmailBackend", {}
+    if parts.scheme == "file" and parts.path.strip("/") and not parts.netloc:
+        folder = {"EMAIL_FILE_PATH": unquote(parts.path)}
+        return "django.core.mail.backends.filebased.EmailBackend", {**folder}
     if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
         raise ImproperlyConfigured(
-            f"EMAIL_URL={url!r} must begin with smtp://, smtps:// or console://."
+            f"EMAIL_URL={_without_password(url)!r} must look like smtp://host:25, smtps://host, "
+            "file:///folder or console://."
         )
     values: dict[str, object] = {
         "EMAIL_HOST": parts.hostname,
@@ -267,6 +275,8 @@ def _mail(url: str) -> tuple[str, dict[str, object]]:
 EMAIL_BACKEND, _mail_values = _mail(env.secret("EMAIL_URL", default="console://"))
 globals().update(_mail_values)
 DEFAULT_FROM_EMAIL = env.text("FROM_EMAIL", default=f"lightserv@{SITE_HOST}")
+MAIL_PREFIX = env.text("MAIL_PREFIX", default="[lightserv]")
+STORAGE_GROUP_REMINDER = env.flag("STORAGE_GROUP_REMINDER", default=False)
 
 Q_CLUSTER = {
     "name": "lightserv",

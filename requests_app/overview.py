@@ -183,6 +183,14 @@ def _joint(name: str, stages: Sequence[Stage]) -> Stage:
     return Stage(name, "waiting", "waiting", detail=stages[0].detail if len(stages) == 1 else "")
 
 
+_SIGNS = {"waiting": "○", "progress": "◐", "done": "●", "failed": "×", "skipped": "–"}
+
+
+def strip_in_words(strip: Iterable[Stage]) -> str:
+    """Return the strip as text, for mails: `● Received: all, ◐ Clearing: 1 of 2`."""
+    return ", ".join(f"{_SIGNS[one.state]} {one.stage}: {one.word}" for one in strip)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One line of the request list."""

@@ -20,7 +20,7 @@ from processing_app.models import Atlas, Run
 from processing_app.services import requests as processing
 from processing_app.services import runs
 from processing_app.states import RunState
-from requests_app import selectors
+from requests_app import mails, overview, selectors
 from requests_app.models import ClearingBatch, HandoffWeekday, Request, Species
 from requests_app.plans import Problems, RequestPlan, Rules, problems_of
 from requests_app.selectors.handoffs import handoff_days, open_days
@@ -88,6 +88,7 @@ def submit_request(draft: Request, plan: RequestPlan, *, by: User) -> Request:
         imager = draft.owner if draft.self_imaging else None
         asked = rounds.plan_round(samples, plan.samples, imager=imager, by=by)
         processing.open_first_rounds(asked, processor=draft.owner, by=by)
+        mails.tell_received(draft, by=by)
     return draft
 
 
@@ -115,16 +116,40 @@ def complete_clearing(
     with transaction.atomic():
         clearing.complete(batch, by=by, link=link, skip_missing=skip_missing)
         antibodies.note_lots(batch)
+        _tell_cleared(batch, by=by)
+
+
+def _tell_cleared(batch: ClearingBatch, *, by: User) -> None:
+    related = ("clearing_batch__protocol", "clearing_batch__clearer", "received_by")
+    samples = list(batch.samples.select_related(*related))
+    waiting = imaging_reads.waiting_batches_of(batch)
+    strip = overview.joint_strip(list(overview.strips_of(samples).values()))
+    mails.tell_cleared(
+        batch,
+        by=by,
+        strip=overview.strip_in_words(strip),
+        is_self_imaged=any(imaging_reads.is_self_imaged(one) for one in waiting),
+        ready=[_ready(one) for one in waiting if not imaging_reads.is_self_imaged(one)],
+    )
+
+
+def _ready(batch: ImagingBatch) -> mails.ReadyForImaging:
+    rounds_of_it = list(batch.imaging_requests.all())
+    resolutions = {r.objective.name: None for one in rounds_of_it for r in one.resolutions.all()}
+    names = tuple(one.sample.name for one in rounds_of_it)
+    return mails.ReadyForImaging(batch.pk, tuple(resolutions), names)
 
 
 def withdraw_request(request: Request, *, by: User, reason: str) -> None:
     """Withdraw the request and cancel everything of it that is not finished."""
     with transaction.atomic():
         _hold_work_of(request)
+        imagers_know = imaging_reads.concerns_imagers(request)
         requests.withdraw(request, by=by, reason=reason)
         clearing.cancel_open(request, by=by, note=reason)
         imaging.cancel_open(request, by=by, note=reason)
         runs.cancel_runs_of(request, by=by, reason=reason)
+        mails.tell_withdrawn(request, by=by, reason=reason, imagers_know=imagers_know)
         ring(runs.DRIVE)
 
 
@@ -187,6 +212,7 @@ def reopen_clearing(batch: ClearingBatch, *, by: User, reason: str) -> None:
     with transaction.atomic():
         clearing.reopen(batch, by=by, reason=reason)
         _reopen(batch.request, by=by, reason=reason)
+        mails.tell_reopened(batch, by=by, reason=reason)
 
 
 def reopen_imaging(imaging_request: ImagingRequest, *, by: User, reason: str) -> None:

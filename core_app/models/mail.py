@@ -28,6 +28,8 @@ class Mail(models.Model):
     error = models.CharField(max_length=500, blank=True, editable=False)
     sent_at = models.DateTimeField(null=True, blank=True, editable=False)
     given_up_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Digest of event, object and address, where an event is told once; NULL for all others.
+    key = models.CharField(max_length=64, null=True, unique=True, editable=False)  # noqa: DJ001  # see above
 
     class Meta:
         ordering: ClassVar = ["-id"]

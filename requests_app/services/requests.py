@@ -13,7 +13,7 @@ from core_app.errors import Invalid, NotAllowed, NotReady, StaleState, Taken
 from core_app.models import Lab, User
 from core_app.roles import Action
 from core_app.transitions import advance, born, record
-from requests_app import selectors
+from requests_app import mails, selectors
 from requests_app.models import ClearingBatch, Request, Sample, Species, Subject
 from requests_app.models.request import REQUEST_NAME, SAMPLE_NAME, folder_of
 from requests_app.plans import RequestPlan, SamplePlan
@@ -207,6 +207,9 @@ def receive(
             said = "" if condition == Sample.Condition.GOOD else _said_of(condition, note)
             record(sample.request, "sample received", by=by, note=f"{sample.name}{said}")
             changed_many([sample])
+            if condition != Sample.Condition.GOOD:
+                sample.condition, sample.condition_note = condition, note.strip()
+                mails.tell_condition(sample, by=by)
     sample.refresh_from_db(fields=["received_at", "received_by", "condition", "condition_note"])
 
 

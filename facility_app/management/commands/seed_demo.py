@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from core_app import notices
 from core_app.accounts import DEMO_PASSWORD
 from core_app.models import User
 from facility_app.people import DEMO_LAB, DEMO_PEOPLE, seed_people
@@ -31,10 +32,11 @@ class Command(BaseCommand):
         if not 1 <= options["samples"] <= MOST_SAMPLES:
             raise CommandError(f"--samples lies between 1 and {MOST_SAMPLES}.")
         owner = seed_people()["researcher"]
-        made = sum(
-            _submit(owner, number, options["samples"])
-            for number in range(1, options["requests"] + 1)
-        )
+        with notices.silenced():  # nobody asked for these, so nobody is told of them
+            made = sum(
+                _submit(owner, number, options["samples"])
+                for number in range(1, options["requests"] + 1)
+            )
         accounts = ", ".join(person.username for person in DEMO_PEOPLE)
         self.stdout.write(f"Accounts: {accounts}. Password: {DEMO_PASSWORD}. {made} new requests.")
 

@@ -10,6 +10,7 @@ SCHEDULES = {
     "drive runs": ("processing_app.tasks.drive_runs", 1),
     "close finished requests": ("requests_app.tasks.close_finished", 10),
     "expire viewer sessions": ("viewers_app.tasks.expire_sessions", 5),
+    "send mails": ("core_app.tasks.send_mails", 1),
 }
 
 
