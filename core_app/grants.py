@@ -26,6 +26,7 @@ _OF_ROLE: dict[Role, dict[str, tuple[str, ...]]] = {
         "requests_app.clearingprotocol": KEEP,
         "requests_app.protocolstep": (*KEEP, "delete"),
         "requests_app.sample": WORK,
+        "requests_app.subject": (*KEEP, "delete"),
     },
     Role.IMAGER: {
         "imaging_app.imagingbatch": WORK,
@@ -42,6 +43,8 @@ _OF_ROLE: dict[Role, dict[str, tuple[str, ...]]] = {
     Role.MANAGER: {
         "requests_app.request": WORK,
         "requests_app.clearingbatch": WORK,
+        "requests_app.sample": WORK,
+        "requests_app.subject": (*KEEP, "delete"),
         "imaging_app.imagingbatch": WORK,
         "processing_app.run": WORK,
         "core_app.user": KEEP,

@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from django.db import transaction
+from django.db import models, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from core_app.changes import changed_many
+from core_app.changes import changed_many, kind_of
 from core_app.errors import InvalidTransition, StaleState
 from core_app.models.history import Event
 from core_app.models.people import User
@@ -48,6 +48,17 @@ def record(obj: Stateful, verb: str, *, by: User | None, note: str = "") -> None
     _require_transaction()
     Event.objects.create(
         kind=obj.KIND, object_id=obj.pk, root_id=obj.root_id, verb=verb, by=by, note=note
+    )
+    changed_many([obj])
+
+
+def record_on(
+    obj: models.Model, verb: str, *, by: User | None, note: str = "", root_id: int | None = None
+) -> None:
+    """Write an Event about something without states, such as a sample, an animal or a lab."""
+    _require_transaction()
+    Event.objects.create(
+        kind=kind_of(obj), object_id=obj.pk, root_id=root_id, verb=verb, by=by, note=note
     )
     changed_many([obj])
 

@@ -6,10 +6,10 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from core_app import roles
+from core_app import labs, roles
 from core_app.bell import ring
 from core_app.errors import Invalid
-from core_app.models import User
+from core_app.models import Lab, User
 from core_app.roles import Role
 from imaging_app import selectors as imaging_reads
 from imaging_app import services as imaging
@@ -24,7 +24,7 @@ from requests_app import mails, overview, selectors
 from requests_app.models import ClearingBatch, HandoffWeekday, Request, Species
 from requests_app.plans import Problems, RequestPlan, Rules, problems_of
 from requests_app.selectors.handoffs import handoff_days, open_days
-from requests_app.services import antibodies, clearing, requests
+from requests_app.services import antibodies, clearing, corrections, requests, subjects
 from requests_app.states import ClearingState, RequestState
 
 
@@ -236,3 +236,18 @@ def _hold(request: Request) -> None:
 def may_submit_for_others(user: User) -> bool:
     """Return True for those who may hand in a request in another person's name."""
     return roles.has_role(user, Role.CLEARER, Role.MANAGER)
+
+
+def merge_labs(gone: Lab, keep: Lab, *, by: User) -> None:
+    """Move people, requests and animals of one lab to another and delete it: all or nothing."""
+    labs.require_keeper(by)
+    if gone.pk == keep.pk:
+        raise Invalid("This is the lab that stays.")
+    with transaction.atomic():
+        held = labs.hold([gone.pk, keep.pk])
+        gone, keep = held[gone.pk], held[keep.pk]
+        people = labs.move_members(gone, keep)
+        moved = corrections.move_requests(gone, keep, by=by)
+        animals = subjects.move_subjects(gone, keep, by=by)
+        note = f"{people} people, {moved} requests, {animals} animals"
+        labs.close_merged(gone, keep, by=by, note=note)

@@ -1,5 +1,5 @@
 """The staff console's pages of requests and clearing."""
 
-from requests_app.admin import clearing, protocols, requests
+from requests_app.admin import clearing, labs, protocols, requests, samples, subjects
 
-__all__ = ["clearing", "protocols", "requests"]
+__all__ = ["clearing", "labs", "protocols", "requests", "samples", "subjects"]

@@ -146,8 +146,12 @@ def events_of(request: Request, *, last: int = 200) -> list[Event]:
 
 
 def has_history(request: Request) -> bool:
-    """Return True once anybody worked on the request: received, cleared, imaged or processed it."""
-    events = Event.objects.filter(root_id=request.pk).exclude(verb="created")
+    """Return True once anybody worked on the request: received, cleared, imaged or processed it.
+
+    Corrections of what was typed are no work.
+    """
+    words = ["created", "corrected"]
+    events = Event.objects.filter(root_id=request.pk).exclude(verb__in=words)
     events = events.exclude(kind=Request.KIND, verb="moved")
     return events.exclude(came_from="waiting", to="cancelled").exists()
 

@@ -126,6 +126,11 @@ def start(batch: ClearingBatch, *, by: User) -> None:
         if batch.clearer_id == by.pk:
             return  # pressed twice
         raise StaleState(f"{batch.clearer} has started this batch already.")
+    if batch.state != ClearingState.WAITING:
+        raise NotReady(
+            f"The batch is {batch.get_state_display().lower()}, so there is nothing to start. "
+            "A finished one is re-opened, with a reason."
+        )
     _require_received(batch)
     with transaction.atomic():
         _require_unclaimed(batch, by)

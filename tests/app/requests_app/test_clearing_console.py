@@ -2,6 +2,7 @@
 
 import pytest
 from django.urls import reverse
+from django.utils.html import strip_tags
 
 from requests_app.models import ClearingBatch, ClearingProtocol
 from tests.support.scenarios import (
@@ -23,16 +24,22 @@ def console(client, clearer):
     return client
 
 
-def press(client, page, action, *objects):
-    data = {"action": action, "_selected_action": [obj.pk for obj in objects]}
+def press(client, page, action, *objects, **answers):
+    data = {"action": action, "_selected_action": [obj.pk for obj in objects], **answers}
     return client.post(reverse(f"{page}_changelist"), data, follow=True)
+
+
+def words_of(answer):
+    return strip_tags(answer.content.decode())
 
 
 def test_each_batch_gets_its_own_outcome(console, researcher, clearer):
     waiting = a_waiting_batch(researcher, a_plan("waiting"))
     unlogged = a_batch_being_cleared(researcher, by=clearer, plan=a_plan("unlogged"))
 
-    page = press(console, BATCHES, "complete_batches", waiting, unlogged).content.decode()
+    page = words_of(
+        press(console, BATCHES, "complete_batches", waiting, unlogged, answered="yes")
+    )
 
     assert "researcher/waiting clearing batch 1: Only who works on this batch" in page
     assert "researcher/unlogged clearing batch 1: 14 of 14 steps are not logged" in page

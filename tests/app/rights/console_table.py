@@ -33,20 +33,26 @@ def _rights(every_role: str, *more: tuple[set[P], str], **actions: set[P]) -> Ri
 
 
 S = {P.SUPERUSER}
+STAFF = set(ROLES)
+MANAGING = S | {P.MANAGER}
 CLEARING = S | {P.CLEARER, P.MANAGER}
 IMAGING = S | {P.IMAGER, P.MANAGER}
 PROCESSING = S | {P.PROCESSOR, P.MANAGER}
 
 # fmt: off
 CONSOLE: Mapping[str, Rights] = {
-    "requests_app.request":          _rights("v", (S | {P.MANAGER}, "vc")),
-    "requests_app.sample":           _rights("v", (S | {P.CLEARER}, "vc")),
-    "requests_app.subject":          _rights("", (S, "vacd"), delete_selected=S),
+    "requests_app.request":          _rights("v", (MANAGING, "vc"), withdraw=MANAGING,
+                                             make_lab=MANAGING, export_requests=STAFF),
+    "requests_app.sample":           _rights("v", (CLEARING, "vc"), receive=CLEARING),
+    "requests_app.subject":          _rights("", (CLEARING, "vacd"), offer=CLEARING,
+                                             do_not_offer=CLEARING),
     "requests_app.species":          _rights("v", (S, "vac")),
     "requests_app.clearingprotocol": _rights("v", (S | {P.CLEARER}, "vac"),
                                              copy_versions=S | {P.CLEARER}),
     "requests_app.clearingbatch":    _rights("v", (CLEARING, "vc"), start_batches=CLEARING,
-                                             assign_to_me=CLEARING, complete_batches=CLEARING),
+                                             assign_to_me=CLEARING, assign_to=CLEARING,
+                                             complete_batches=CLEARING, put_back_batches=CLEARING,
+                                             reopen_batches=CLEARING),
     "imaging_app.microscope":        _rights("v", (S | {P.IMAGER}, "vac")),
     "imaging_app.objective":         _rights("v", (S | {P.IMAGER}, "vac")),
     "imaging_app.imagingbatch":      _rights("v", (IMAGING, "vc"), start_batches=IMAGING),
@@ -64,7 +70,7 @@ CONSOLE: Mapping[str, Rights] = {
     "core_app.user":                 _rights("", ({P.MANAGER}, "vac"), (S, "vacd"),
                                              delete_selected=S),
     "core_app.lab":                  _rights("v", ({P.MANAGER}, "vac"), (S, "vacd"),
-                                             delete_selected=S),
+                                             delete_selected=S, merge=MANAGING),
     "core_app.event":                _rights("v"),
 }
 # fmt: on

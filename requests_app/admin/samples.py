@@ -1,0 +1,141 @@
+"""Tubes in the staff console."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+
+from core_app.http import person
+from core_app.models import User
+from requests_app.admin.asking import AskingAdmin
+from requests_app.admin.correcting import CorrectingAdmin
+from requests_app.admin.filters import HandoffFilter, ReceivedFilter
+from requests_app.admin.outcomes import for_each, link_to
+from requests_app.models import Request, Sample
+from requests_app.services import corrections, requests
+from requests_app.states import ClearingState, RequestState
+
+HERE = {ClearingState.IN_PROGRESS, ClearingState.COMPLETE}
+
+
+class SampleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the checker only
+    """The dates of a tube follow the rules of the request form, as far as they still can."""
+
+    class Meta:
+        model = Sample
+        fields = ("subject", "perfusion_date", "expected_handoff_date", "notes_for_clearer")
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or self.cleaned_data
+        values = {name: given[name] for name in self.changed_data if name in given}
+        was = Sample.objects.get(pk=self.instance.pk)
+        for name, problems in corrections.date_problems(was, values).items():
+            self.add_error(name if name in self.fields else None, problems)
+        return given
+
+
+@admin.register(Sample)
+class SampleAdmin(CorrectingAdmin, AskingAdmin):
+    """Tubes: animal, dates and notes can be corrected, names and codes are printed."""
+
+    form = SampleForm
+    list_display = (
+        "name", "request_link", "batch", "handoff", "received_at", "received_by", "condition",
+    )  # fmt: skip
+    list_filter = (
+        ReceivedFilter, "condition", "clearing_batch__state", "clearing_batch__protocol__name",
+        "request__species", HandoffFilter, "request__lab",
+    )  # fmt: skip
+    list_select_related = ("request__owner", "clearing_batch__protocol", "received_by")
+    search_fields = (
+        "name", "code", "request__name", "request__owner__username", "subject__name",
+        "request__lab__name", "request__lab_text",
+    )  # fmt: skip
+    search_help_text = "Name, tube code, request, owner, animal or lab."
+    autocomplete_fields = ("subject",)
+    readonly_fields = (
+        "request", "position", "name", "code", "clearing_batch", "received_at", "received_by",
+        "condition", "condition_note",
+    )  # fmt: skip
+    fieldsets = (
+        (None, {"fields": readonly_fields}),
+        ("What may be corrected", {"fields": SampleForm.Meta.fields}),
+    )
+    actions: ClassVar = ["receive", "print_labels"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Sample]:
+        rows: QuerySet[Sample] = super().get_queryset(request)
+        return rows.exclude(request__state=RequestState.DRAFT)
+
+    def view_on_site(self, obj: Sample) -> str:
+        return reverse("requests:request-page", args=[obj.request.owner.username, obj.request.name])
+
+    @admin.display(description="request", ordering="request__name")
+    def request_link(self, obj: Sample) -> str:
+        return link_to(obj.request)
+
+    @admin.display(description="clearing batch", ordering="clearing_batch__number")
+    def batch(self, obj: Sample) -> str:
+        found = obj.clearing_batch
+        if found is None:
+            return "–"
+        return f"{found.number}: {found.protocol}, {found.get_state_display().lower()}"
+
+    @admin.display(description="hand-off", ordering="expected_handoff_date")
+    def handoff(self, obj: Sample) -> str:
+        if not obj.expected_handoff_date:
+            return "–"
+        begun = obj.clearing_batch and obj.clearing_batch.state in HERE
+        is_open = obj.request.state == RequestState.SUBMITTED and not begun
+        is_late = obj.expected_handoff_date < timezone.localdate() and not obj.received_at
+        if is_open and is_late:
+            return format_html("{} <strong>overdue</strong>", obj.expected_handoff_date)
+        return str(obj.expected_handoff_date)
+
+    def correct(
+        self, obj: Sample, values: Mapping[str, Any], *, by: User, seen: int | None
+    ) -> None:
+        corrections.correct_sample(obj, values, by=by, seen=seen)
+
+    @admin.action(description="Receive (in good condition)", permissions=["change"])
+    def receive(self, request: HttpRequest, queryset: QuerySet[Sample]) -> None:
+        rows = queryset.select_related("request__owner")
+        for_each(request, rows, lambda s: requests.receive(s, by=person(request)), "received")
+
+    @admin.action(description="Print labels", permissions=["view"])
+    def print_labels(self, request: HttpRequest, queryset: QuerySet[Sample]) -> HttpResponse | None:
+        ids = queryset.order_by().values("request")
+        of = list(Request.objects.filter(pk__in=ids).select_related("owner").order_by("pk"))
+        if len(of) == 1:
+            return HttpResponseRedirect(labels_of(of[0]))
+        links = format_html_join(
+            ", ", '<a class="underline" href="{}">{}</a>', [(labels_of(r), r) for r in of]
+        )
+        messages.info(request, format_html("Labels of {} requests: {}", len(of), links))
+        return None
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Labels are offered where their pages exist."""
+        found: dict[str, Any] = super().get_actions(request)
+        if not has_labels():
+            found.pop("print_labels", None)
+        return found
+
+
+def labels_of(request: Request) -> str:
+    """Return the address of the labels of a request."""
+    return reverse("requests:request-labels", args=[request.owner.username, request.name])
+
+
+def has_labels() -> bool:
+    try:
+        reverse("requests:request-labels", args=["owner", "name"])
+    except NoReverseMatch:
+        return False
+    return True
