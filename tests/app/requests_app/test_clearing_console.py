@@ -37,9 +37,7 @@ def test_each_batch_gets_its_own_outcome(console, researcher, clearer):
     waiting = a_waiting_batch(researcher, a_plan("waiting"))
     unlogged = a_batch_being_cleared(researcher, by=clearer, plan=a_plan("unlogged"))
 
-    page = words_of(
-        press(console, BATCHES, "complete_batches", waiting, unlogged, answered="yes")
-    )
+    page = words_of(press(console, BATCHES, "complete_batches", waiting, unlogged, answered="yes"))
 
     assert "researcher/waiting clearing batch 1: Only who works on this batch" in page
     assert "researcher/unlogged clearing batch 1: 14 of 14 steps are not logged" in page
