@@ -21,5 +21,12 @@ urlpatterns = [
         clearing.take_back_step,
         name="step-take-back",
     ),
+    path("antibodies/", antibodies.history, name="antibody-history"),
+    path("antibodies/history.csv", antibodies.history_csv, name="antibody-csv"),
+    path("antibodies/overview/", antibodies.overview, name="antibody-overview"),
     path("antibodies/hints/", antibodies.hints, name="antibody-hints"),
+    path("antibodies/new/", antibodies.new_trial, name="antibody-new"),
+    path("antibodies/<int:pk>/", antibodies.trial, name="antibody-trial"),
+    path("antibodies/<int:pk>/edit/", antibodies.edit_trial, name="antibody-edit"),
+    path("antibodies/<int:pk>/rate/", antibodies.rate, name="antibody-rate"),
 ]

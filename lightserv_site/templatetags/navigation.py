@@ -30,6 +30,7 @@ ENTRIES = (
     Entry("Imaging", "/imaging/", (Role.IMAGER, Role.MANAGER)),
     Entry("Processing", "/processing/", (Role.PROCESSOR, Role.MANAGER, Role.OPERATOR)),
     Entry("Viewers", "/viewers/"),
+    Entry("Antibodies", "/clearing/antibodies/"),
 )
 NEW_REQUEST = "/requests/new/"
 CONSOLE = Entry("Staff console", "/admin/")

@@ -66,7 +66,7 @@ class CompleteForm(forms.Form):
     left_out = forms.BooleanField(required=False, label="These steps were left out on purpose")
 
 
-def add_refusal(form: forms.Form, refusal: DomainError) -> None:
+def add_refusal(form: forms.BaseForm, refusal: DomainError) -> None:
     """Show a refusal of a service beside the fields it names, else on top of the form."""
     fields = refusal.fields if isinstance(refusal, Invalid) else {}
     for name, texts in fields.items():

@@ -44,8 +44,8 @@ class AntibodyTrial(models.Model):
         ClearingBatch, null=True, blank=True, on_delete=models.SET_NULL, related_name="trial"
     )
     request = models.ForeignKey(
-        Request, null=True, blank=True, on_delete=models.SET_NULL, related_name="trials"
-    )
+        Request, null=True, blank=True, on_delete=models.CASCADE, related_name="trials"
+    )  # only a request that nobody worked on is ever deleted: its antibodies were never tried
     by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     revision = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)

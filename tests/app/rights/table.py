@@ -6,13 +6,14 @@ sent to sign in, outsiders find nothing, and a reader who presses what is not th
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
 from django.utils import timezone
 
 from imaging_app import services as imaging
-from requests_app.models import Request
+from requests_app.models import AntibodyTrial, Request
 from requests_app.services import clearing
 from tests.app.rights.outcomes import Outcome
 from tests.support import world as worlds
@@ -36,6 +37,8 @@ WITHDRAWERS = EDITORS | {P.PI}
 CLEARERS, CLEARING_STAFF = BOSSES | {P.CLEARER, P.SELF_OWNER}, BOSSES | {P.CLEARER}
 IMAGERS, IMAGING_STAFF = BOSSES | {P.IMAGER, P.SELF_OWNER}, BOSSES | {P.IMAGER}
 PROCESSORS = BOSSES | {P.PROCESSOR}
+TRIAL_STAFF = BOSSES | {P.CLEARER}
+TRIAL_EDITORS = TRIAL_STAFF | WRITERS
 VIEWERS_OWNER = {P.OWNER, P.SELF_OWNER}
 
 
@@ -136,6 +139,12 @@ a_layer = of(lambda s: Asked((worlds.layer_of(s.imaged).uuid,)))
 a_choice = of(lambda s: Asked(data={"layer": [str(worlds.layer_of(s.imaged).uuid)]}))
 a_view = of(lambda s: Asked((s.view.uuid,)))
 a_key = of(lambda s: Asked((worlds.layer_of(s.imaged).uuid, "info")))
+TRIAL = {
+    "tried_on": "2026-03-24", "description": "a spare brain", "species": "mouse",
+    "primary_antibody": "anti-NeuN", "primary_concentration": "1:500",
+    "secondary_antibody": "AF647", "secondary_concentration": "1:900",
+}  # fmt: skip
+a_new_trial = of(lambda s: Asked(data=TRIAL))
 an_antibody = of(lambda s: Asked(data={"primary": "anti-NeuN"}))
 a_client = of(lambda s: Asked(("empty",)))
 
@@ -150,6 +159,15 @@ def a_logged_step(series: Series) -> Asked:
     slug = batch.protocol.steps.all()[0].slug
     clearing.record_step(batch, slug, performed_at=timezone.now(), by=series.hands.clearer)
     return Asked((batch.pk, slug), {"replaces": "1"})
+
+
+def a_trial(series: Series) -> Asked:
+    """A trial of a request, and what everybody sends who corrects it: here, that it worked."""
+    trial = AntibodyTrial.objects.create(
+        tried_on=date(2026, 3, 24), description="a secret aim", species="mouse",
+        primary_antibody="anti-NeuN", request=series.cleared,
+    )  # fmt: skip
+    return Asked((trial.pk,), {**TRIAL, "seen": 1, "outcome": "good"})
 
 
 def begun_imaging(series: Series) -> Asked:
@@ -221,6 +239,16 @@ ROWS: tuple[Row, ...] = (
     button("clearing:batch-take-over", begun_batch,         CLEARING_STAFF),
     button("clearing:batch-reopen",   cleared_batch,        CLEARING_STAFF),
     page("clearing:antibody-hints",   an_antibody,          SIGNED_IN),
+    page("clearing:antibody-history", nothing,              SIGNED_IN),
+    page("clearing:antibody-csv",     nothing,              SIGNED_IN),
+    page("clearing:antibody-overview", nothing,             SIGNED_IN),
+    Row("clearing:antibody-new", "GET", nothing,
+        _gets((SIGNED_IN, Out.REFUSED), (NOBODY, Out.SIGN_IN), (TRIAL_STAFF, Out.OPEN))),
+    button("clearing:antibody-new",   a_new_trial,          TRIAL_STAFF, hidden_from=set()),
+    page("clearing:antibody-trial",   of(a_trial),          SIGNED_IN),
+    page("clearing:antibody-edit",    of(a_trial),          TRIAL_EDITORS),
+    button("clearing:antibody-edit",  of(a_trial),          TRIAL_EDITORS, hidden_from=SIGNED_IN),
+    button("clearing:antibody-rate",  of(a_trial),          TRIAL_EDITORS, hidden_from=set()),
     # ------ imaging
     page("imaging:queue",             nothing,              SIGNED_IN),
     page("imaging:batch",             ready_to_image,       READERS),
