@@ -240,7 +240,7 @@ def test_the_same_form_twice_is_one_correction(researcher, trial):
 
 
 def test_lots_of_the_bench_make_an_open_form_old(clearer, batch):
-    clearing.start(batch, by=clearer)
+    clearing.receive_and_start(batch, by=clearer)
     at = timezone.now()
     clearing.record_step(batch, "antibody1_added", performed_at=at, by=clearer, lot="L-7")
     complete_clearing(batch, by=clearer, skip_missing=True)
@@ -302,7 +302,7 @@ def test_a_late_tap_is_told_that_somebody_was_first(client, researcher, clearer,
 
 
 def test_the_finished_batch_asks_how_the_antibodies_did(client, clearer, batch):
-    clearing.start(batch, by=clearer)
+    clearing.receive_and_start(batch, by=clearer)
     complete_clearing(batch, by=clearer, skip_missing=True)
     place = reverse("clearing:batch", args=[batch.pk])
 
@@ -322,7 +322,7 @@ def test_an_unfinished_batch_does_not_ask(client, clearer, batch):
 
 def test_a_finished_batch_without_antibodies_does_not_ask(client, clearer, researcher):
     plain = a_submitted_request(researcher, a_plan("plain")).clearing_batches.get()
-    clearing.start(plain, by=clearer)
+    clearing.receive_and_start(plain, by=clearer)
     complete_clearing(plain, by=clearer, skip_missing=True)
 
     text = signed_in(client, clearer).get(reverse("clearing:batch", args=[plain.pk]))
@@ -332,7 +332,7 @@ def test_a_finished_batch_without_antibodies_does_not_ask(client, clearer, resea
 
 
 def test_who_may_read_but_not_rate_has_no_buttons(client, operator, clearer, batch):
-    clearing.start(batch, by=clearer)
+    clearing.receive_and_start(batch, by=clearer)
     complete_clearing(batch, by=clearer, skip_missing=True)
 
     text = signed_in(client, operator).get(address(batch.trial, "trial")).content.decode()
