@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from requests_app.views import home, new_request, requests, samples
+from requests_app.views import handoffs, home, new_request, requests, samples, tubes
 
 app_name = "requests"
 urlpatterns = [
@@ -15,6 +15,15 @@ urlpatterns = [
     path("requests/<str:owner>/<str:name>/live/", requests.request_live, name="request-live"),
     path("requests/<str:owner>/<str:name>/withdraw/", requests.withdraw, name="request-withdraw"),
     path("samples/", samples.sample_list, name="sample-list"),
-    path("samples/<int:pk>/receive/", samples.receive, name="sample-receive"),
-    path("q/<str:code>", samples.tube, name="tube"),
+    path("samples/<int:pk>/", tubes.sample_page, name="sample-page"),
+    path("samples/<int:pk>/receive/", tubes.receive, name="sample-receive"),
+    path("samples/<int:pk>/take-back/", tubes.take_back, name="sample-take-back"),
+    path("samples/<int:pk>/move/", tubes.move, name="sample-move"),
+    path("requests/<str:owner>/<str:name>/receive/", tubes.receive_several, name="receive-several"),
+    path("requests/<str:owner>/<str:name>/labels/", tubes.labels, name="request-labels"),
+    path("requests/<str:owner>/<str:name>/labels.pdf", tubes.labels_pdf, name="request-labels-pdf"),
+    path("q/<str:code>", tubes.tube, name="tube"),
+    path("handoffs/", handoffs.month, name="handoffs"),
+    path("handoffs/days.json", handoffs.days, name="handoff-days"),
+    path("handoffs/day/", handoffs.set_day, name="handoff-day"),
 ]

@@ -1,18 +1,14 @@
-"""Pages of samples: the list, the tube's own address, reception."""
+"""The list of samples."""
 
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Q
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_POST
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
 
-from core_app.http import person, refusals_as_messages
+from core_app.http import person
 from requests_app import overview, selectors
-from requests_app.models import Sample
-from requests_app.services import requests
-from requests_app.views.requests import address_of
 
 PER_PAGE = 50
 
@@ -33,29 +29,3 @@ def sample_list(request: HttpRequest) -> HttpResponse:
         "search": request.GET.get("q", ""),
     }
     return render(request, "requests_app/sample_list.html", context)
-
-
-@require_GET
-@login_required
-def tube(request: HttpRequest, code: str) -> HttpResponse:
-    """Lead from a tube's QR code to its request. It tells nothing to whoever may not read it."""
-    sample = _visible(request, code=code)
-    return redirect(f"{address_of(sample.request)}#sample-{sample.pk}")
-
-
-@require_POST
-@login_required
-@refusals_as_messages
-def receive(request: HttpRequest, pk: int) -> HttpResponse:
-    """Note that the tube is here."""
-    sample = _visible(request, pk=pk)
-    requests.receive(sample, by=person(request))
-    messages.success(request, f"{sample.name} is received.")
-    return redirect(f"{address_of(sample.request)}#sample-{sample.pk}")
-
-
-def _visible(request: HttpRequest, **key: object) -> Sample:
-    sample = selectors.visible_samples(to=person(request)).filter(**key).first()
-    if sample is None:
-        raise Http404("There is no such sample, or it is not yours to see.")
-    return sample

@@ -315,12 +315,12 @@ def test_hostile_text_is_inert_on_every_page(signed_in: Client, researcher: User
         assert "<b x-data" not in page
 
 
-def test_a_tubes_code_leads_to_its_request(signed_in: Client, researcher: User) -> None:
+def test_a_tubes_code_leads_to_its_page(signed_in: Client, researcher: User) -> None:
     sample = a_submitted_request(researcher).samples.get()
 
     answer = signed_in.get(f"/q/{sample.code}")
 
-    assert answer.headers["Location"] == f"/requests/researcher/first_brains/#sample-{sample.pk}"
+    assert answer.headers["Location"] == f"/samples/{sample.pk}/"
     assert sample.name not in sample.code
 
 
