@@ -247,7 +247,7 @@ def test_the_list_finds_by_sample_and_shows_what_comes_next(
     page = text_of(signed_in.get("/requests/?q=brain-001"))
 
     assert "first brains" in page
-    assert "Hand the samples in" in page
+    assert "Hand the sample in" in page
     assert "first brains" not in text_of(signed_in.get("/requests/?q=nothing-like-it"))
 
 

@@ -240,7 +240,9 @@ ROWS: tuple[Row, ...] = (
     # ------ requests            -- of what --------------- who may
     page("requests:home",             nothing,              SIGNED_IN),
     page("requests:request-list",     nothing,              SIGNED_IN),
+    page("requests:request-export",   nothing,              SIGNED_IN),
     page("requests:sample-list",      nothing,              SIGNED_IN),
+    page("requests:sample-export",    nothing,              SIGNED_IN),
     page("requests:request-new",      nothing,              SIGNED_IN),
     button("requests:request-new",    a_new_draft,          SIGNED_IN),
     page("requests:draft-edit",       a_draft,              EDITORS),
