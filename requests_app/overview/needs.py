@@ -83,7 +83,7 @@ def _not_here(rows: QuerySet[Sample]) -> QuerySet[Sample]:
 def _of_clearing(user: User) -> Iterator[Need]:
     batches = selectors.clearing_queue(to=user).order_by()
     waiting = batches.filter(state=ClearingState.WAITING)
-    here = Exists(_tubes_here()) | Q(request__self_clearing=True)
+    here = ~Exists(_tubes_missing()) | Q(request__self_clearing=True)
     ready = waiting.filter(here).count()
     mine = batches.filter(state=ClearingState.IN_PROGRESS, clearer=user)
     there = "/clearing/?state=waiting"
@@ -103,8 +103,8 @@ def _of_clearing(user: User) -> Iterator[Need]:
     )  # fmt: skip
 
 
-def _tubes_here() -> QuerySet[Sample]:
-    return Sample.objects.filter(clearing_batch=OuterRef("pk"), received_at__isnull=False)
+def _tubes_missing() -> QuerySet[Sample]:
+    return Sample.objects.filter(clearing_batch=OuterRef("pk"), received_at=None)
 
 
 def _late_steps() -> QuerySet[PlannedStep]:

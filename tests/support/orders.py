@@ -49,7 +49,7 @@ def a_request_of_three_batches(owner: User, hands: Hands, name: str = "mixed bra
     """Three protocols: the first batch is cleared, the second in progress, the third waits."""
     request = a_submitted_request(owner, a_plan(name, samples=MIXED))
     first, second, _ = request.clearing_batches.order_by("number")
-    clearing.start(first, by=hands.first)
+    clearing.receive_and_start(first, by=hands.first)
     clearing.complete(first, by=hands.first, skip_missing=True)
-    clearing.start(second, by=hands.second)
+    clearing.receive_and_start(second, by=hands.second)
     return request

@@ -278,8 +278,8 @@ def test_samples_are_filtered_one_by_one(
     assert names(stage="clearing") == ["stained"]
     assert names(stage="imaging") == ["plain"]
     assert names(protocol="uDISCO") == ["shrunk"]
-    assert names(received="no") == ["plain", "shrunk", "stained"]
-    assert names(received="yes") == []
+    assert names(received="no") == ["shrunk"]
+    assert names(received="yes") == ["plain", "stained"]
     assert names(state="withdrawn") == []
     assert names(lab="River lab", q="STAIN") == ["stained"]
 
