@@ -47,6 +47,22 @@ def verified_address(user: User) -> None:
     )
 
 
+def is_address_used(email: str) -> bool:
+    """Return True if an account has this address, whatever its case."""
+    known = EmailAddress.objects.filter(email__iexact=email)
+    return known.exists() or User.objects.filter(email__iexact=email).exists()
+
+
+def open_account(username: str, email: str) -> User:
+    """Make an account without a password: its person sets one by mail, or signs in elsewhere."""
+    user = User(username=username, email=email)
+    user.set_unusable_password()
+    user.full_clean(exclude=["password"])
+    user.save()
+    EmailAddress.objects.create(user=user, email=email, verified=False, primary=True)
+    return user
+
+
 class RefuseDemoPassword:
     """First authentication backend: outside a demo, the demo password opens nothing."""
 

@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Prefetch, Q, QuerySet
 from django.http import Http404
 
 from core_app import roles
 from core_app.models import Event, User
 from core_app.roles import Action, Role
+from requests_app import drafts
 from requests_app.models import (
     ClearingBatch,
     ClearingProtocol,
@@ -20,6 +21,8 @@ from requests_app.models import (
 )
 from requests_app.models.request import folder_of
 from requests_app.states import ClearingState, RequestState
+
+HANDED_OVER = "handed over to"  # the verb of a draft that became another person's
 
 
 def visible_requests(*, to: User) -> QuerySet[Request]:
@@ -68,6 +71,21 @@ def drafts_of(user: User) -> QuerySet[Request]:
     """Return the drafts this person writes, newest first."""
     rows = Request.objects.filter(state=RequestState.DRAFT)
     return rows.filter(Q(owner=user) | Q(requested_by=user)).order_by("-id")
+
+
+def samples_in_draft(request: Request) -> int:
+    """Return the number of samples that a draft holds so far; no query."""
+    return drafts.samples_in(request.draft)
+
+
+def with_samples(rows: QuerySet[Request]) -> QuerySet[Request]:
+    """Add the number of samples and the samples with their batches."""
+    samples = Sample.objects.select_related(
+        "clearing_batch__protocol", "clearing_batch__clearer", "received_by"
+    )
+    return rows.annotate(sample_count=Count("samples", distinct=True)).prefetch_related(
+        Prefetch("samples", queryset=samples)
+    )
 
 
 def clearing_queue(*, to: User) -> QuerySet[ClearingBatch]:
@@ -142,7 +160,7 @@ def has_history(request: Request) -> bool:
     """
     words = ["created", "corrected"]
     events = Event.objects.filter(root_id=request.pk).exclude(verb__in=words)
-    events = events.exclude(kind=Request.KIND, verb="moved")
+    events = events.exclude(kind=Request.KIND, verb__in=["moved", HANDED_OVER])
     return events.exclude(came_from="waiting", to="cancelled").exists()
 
 

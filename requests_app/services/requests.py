@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from core_app import roles
@@ -14,6 +15,7 @@ from core_app.models import Lab, User
 from core_app.roles import Action
 from core_app.transitions import advance, born, record
 from requests_app import mails, selectors
+from requests_app.drafts import name_in
 from requests_app.models import ClearingBatch, Request, Sample, Species, Subject
 from requests_app.models.request import REQUEST_NAME, SAMPLE_NAME, folder_of
 from requests_app.plans import RequestPlan, SamplePlan
@@ -22,31 +24,54 @@ from requests_app.states import ClearingState, RequestState
 
 # Saving the others must not bring back a state that somebody has moved on from.
 MOST_CONDITION = 200
-MOST_REASON = 500
 NEVER_SAVED = frozenset({"id", "state", "state_since", "created_at"})
 
 
 def create_draft(*, owner: User, by: User, draft: dict[str, Any] | None = None) -> Request:
     """Begin a request. Nothing of it is seen by others before submission."""
     with transaction.atomic():
-        request = Request.objects.create(owner=owner, requested_by=by, draft=draft or {})
+        request = Request.objects.create(
+            owner=owner, requested_by=by, draft=draft or {}, name=name_in(draft)
+        )
         born(request, by=by)
     return request
 
 
-def edit_draft(request: Request, draft: dict[str, Any], *, by: User) -> None:
-    """Save the form as typed, however incomplete. Refused once submitted."""
+def edit_draft(
+    request: Request, draft: dict[str, Any], *, by: User, based_on: int | None = None
+) -> None:
+    """Save the form as typed, however incomplete. Refused once submitted.
+
+    `based_on` is the revision that was edited: raises Outdated if another one was saved since.
+    """
     if not roles.can(by, Action.EDIT_DRAFT, request):
         raise NotAllowed("Only who writes a draft may edit it.")
     still_draft = Request.objects.filter(pk=request.pk, state=RequestState.DRAFT)
-    if still_draft.update(draft=draft, name=str(draft.get("name", ""))[:64]) != 1:
+    if based_on is not None:
+        still_draft = still_draft.filter(draft_revision=based_on)
+    saved = still_draft.update(
+        draft=draft, name=name_in(draft), draft_revision=F("draft_revision") + 1
+    )
+    request.refresh_from_db(fields=["state", "draft", "draft_revision", "name"])
+    if saved != 1:
+        if request.state == RequestState.DRAFT:
+            raise Outdated
         raise StaleState(
             "This request was submitted meanwhile; nothing was changed. Open its page."
         )
-    request.draft = draft
 
 
-def hand_over_draft(request: Request, owner: User, *, by: User) -> None:
+class Outdated(StaleState):
+    """Another window or device saved the draft since this one read it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This draft was changed in another window or on another device since you opened it "
+            "here. Take the newer version, or keep yours."
+        )
+
+
+def hand_over_draft(request: Request, owner: User, *, by: User, note: str = "") -> None:
     """Make the draft another person's: for staff who write it on their behalf.
 
     Raises NotAllowed for everybody else, so that nobody takes another's name.
@@ -60,11 +85,13 @@ def hand_over_draft(request: Request, owner: User, *, by: User) -> None:
     if not owner.is_active:
         raise Invalid(f"The account of {owner} is closed; choose somebody else.")
     still_draft = Request.objects.filter(pk=request.pk, state=RequestState.DRAFT)
-    if still_draft.update(owner=owner) != 1:
-        raise StaleState(
-            "This request was submitted meanwhile; nothing was changed. Open its page."
-        )
-    request.owner = owner
+    with transaction.atomic():
+        if still_draft.update(owner=owner) != 1:
+            raise StaleState(
+                "This request was submitted meanwhile; nothing was changed. Open its page."
+            )
+        request.owner = owner
+        record(request, selectors.HANDED_OVER, by=by, note=f"{owner.username}{note}")
 
 
 def delete_draft(request: Request, *, by: User) -> None:
@@ -177,11 +204,10 @@ def _sample(
 
 def receive(
     sample: Sample, *, by: User, condition: str = Sample.Condition.GOOD, note: str = ""
-) -> bool:
+) -> None:
     """Note that the tube is here: who took it, when, in what condition.
 
-    Returns False, and changes nothing, if somebody received it before; the sample then says who.
-    Anything but a good condition needs a word about it.
+    A second scan changes nothing. Anything but a good condition needs a word about it.
     """
     if condition not in Sample.Condition.values:
         raise Invalid("Choose the condition of the tube.", fields={"condition": ["Choose one."]})
@@ -205,8 +231,7 @@ def receive(
     with transaction.atomic():
         waiting = Sample.objects.filter(pk=sample.pk, received_at=None)
         seen = {"condition": condition, "condition_note": note.strip()}
-        is_first = waiting.update(received_at=timezone.now(), received_by=by, **seen) == 1
-        if is_first:
+        if waiting.update(received_at=timezone.now(), received_by=by, **seen) == 1:
             said = "" if condition == Sample.Condition.GOOD else _said_of(condition, note)
             record(sample.request, "sample received", by=by, note=f"{sample.name}{said}")
             changed_many([sample])
@@ -214,34 +239,6 @@ def receive(
                 sample.condition, sample.condition_note = condition, note.strip()
                 mails.tell_condition(sample, by=by)
     sample.refresh_from_db(fields=["received_at", "received_by", "condition", "condition_note"])
-    return is_first
-
-
-def take_back_reception(sample: Sample, *, by: User, reason: str) -> None:
-    """Undo a reception noted by mistake, as long as clearing has not begun. The history keeps it.
-
-    Raises StaleState if somebody else took it back, or began to clear, in the meantime.
-    """
-    if not roles.has_role(by, roles.Role.CLEARER, roles.Role.MANAGER):
-        raise NotAllowed("Only clearing staff take a reception back; tell them what happened.")
-    if not reason.strip():
-        raise Invalid(
-            "Say why the reception was a mistake; the history keeps it.",
-            fields={"reason": ["Give a reason."]},
-        )
-    with transaction.atomic():
-        # With the batch held, nobody begins to clear what turns out not to be here.
-        batches = ClearingBatch.objects.select_for_update().filter(pk=sample.clearing_batch_id or 0)
-        if batches.exclude(state=ClearingState.WAITING).exists():
-            raise NotReady("Clearing of this tube has begun, so it is here; nothing was changed.")
-        here = Sample.objects.filter(pk=sample.pk, received_at=sample.received_at)
-        nothing = {"received_at": None, "received_by": None, "condition": "", "condition_note": ""}
-        if sample.received_at is None or here.update(**nothing) != 1:
-            raise StaleState("The reception was taken back already, or made anew. Look again.")
-        note = f"{sample.name}: {reason.strip()[:MOST_REASON]}"
-        record(sample.request, "reception taken back", by=by, note=note)
-        changed_many([sample])
-    sample.refresh_from_db(fields=list(nothing))
 
 
 def _said_of(condition: str, note: str) -> str:

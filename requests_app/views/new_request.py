@@ -1,57 +1,198 @@
-"""The new-request form: drafts, typed, kept, resumed, submitted."""
+"""The first step of a new request, and drafts as a whole: begin, resume, delete, order again."""
 
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from core_app.errors import DomainError, Invalid
+from core_app.errors import DomainError, NotAllowed
 from core_app.http import person, refusals_as_messages
-from imaging_app.selectors import offered_objectives
-from requests_app import selectors, workflows
-from requests_app.forms.requests import RequestEntry, more_rows, without_row
-from requests_app.models import Request, Subject
-from requests_app.services import requests
-from requests_app.views.requests import address_of
+from core_app.models import User
+from requests_app import drafts, repeats, selectors, workflows
+from requests_app.forms.requests.about import PREFIX, AboutForm, BehalfForm, first_values, labs_of
+from requests_app.forms.requests.judgement import is_taken, taken
+from requests_app.models import Request
+from requests_app.services import people, requests
+from requests_app.services.requests import Outdated
+from requests_app.views.draft_pages import (
+    draft_view,
+    revision_in,
+    saved,
+    steps_of,
+    wants_json,
+)
 
 
 @require_http_methods(["GET", "POST"])
 @login_required
-def new_request(request: HttpRequest) -> HttpResponse:
-    """Show the form; a first save makes a draft on the server, with an address of its own."""
+def new_request(request: HttpRequest) -> HttpResponseBase:
+    """Show an empty first step; its first save makes a draft, with an address of its own."""
+    user = person(request)
     if request.method == "POST":
-        draft = requests.create_draft(
-            owner=person(request), by=person(request), draft=_typed(request.POST)
+        return _begin(request, user)
+    form = AboutForm(initial=first_values(user))
+    unfinished = selectors.drafts_of(user)[:5]
+    return _page(request, form, None, drafts=[(d, drafts.samples_in(d.draft)) for d in unfinished])
+
+
+def _begin(request: HttpRequest, user: User) -> HttpResponseBase:
+    try:
+        _require_own_name(request)
+    except NotAllowed as refusal:
+        if wants_json(request):
+            return JsonResponse({"message": refusal.message}, status=403)
+        messages.error(request, refusal.message)
+        return redirect("requests:request-new")
+    notes: list[str] = []
+    empty = drafts.opened(None)
+    contents = _with_typed(empty, request.POST, notes)
+    draft = requests.create_draft(owner=user, by=user, draft=contents)
+    return _after_save(request, draft, notes)
+
+
+@require_http_methods(["GET", "POST"])
+@draft_view
+def edit_draft(request: HttpRequest, draft: Request) -> HttpResponseBase:
+    """Resume the first step of a draft where it was left, on any device."""
+    contents = drafts.opened(draft.draft)
+    if request.method != "POST":
+        about = _shown(contents)
+        if "check" in request.GET:
+            return _page(request, _judged(draft, about), draft)
+        return _page(request, AboutForm(initial=about), draft)
+    _require_own_name(request)
+    notes: list[str] = []
+    changed = _with_typed(contents, request.POST, notes)
+    try:
+        requests.edit_draft(draft, changed, by=person(request), based_on=revision_in(request.POST))
+    except Outdated as refusal:
+        if wants_json(request):
+            raise
+        return _page(
+            request, AboutForm(initial=changed["about"]), draft, status=409, clash=refusal.message
         )
-        requests.edit_draft(draft, _typed(request.POST), by=person(request))
-        return _act(request, draft)
-    drafts = selectors.drafts_of(person(request))
-    return render(
-        request,
-        "requests_app/request_form.html",
-        _form_page(_entry(request, None), None) | {"drafts": drafts},
-    )
+    return _after_save(request, draft, notes)
 
 
-@require_http_methods(["GET", "POST"])
-@login_required
-def edit_draft(request: HttpRequest, pk: int) -> HttpResponse:
-    """Resume a draft where it was left, on any device."""
-    draft = selectors.get_draft(pk, to=person(request))
-    if request.method == "POST":
+def _with_typed(contents: drafts.Draft, data: QueryDict, notes: list[str]) -> drafts.Draft:
+    typed = {
+        key.removeprefix(f"{PREFIX}-"): value
+        for key, value in data.items()
+        if key.startswith(f"{PREFIX}-")
+    }
+    about = drafts.clean_about(typed, notes)
+    return drafts.with_about(contents, about, protocol=_first_protocol(about["species"]))
+
+
+def _first_protocol(species: str) -> str:
+    rows = selectors.offered_protocols().filter(species__name=species)
+    return rows.values_list("name", flat=True).first() or ""
+
+
+def _after_save(request: HttpRequest, draft: Request, notes: list[str]) -> HttpResponseBase:
+    """Answer the script; or go on, stay, or show what is wrong, as the pressed button says."""
+    action = request.POST.get("action", "save")
+    about = drafts.opened(draft.draft)["about"]
+    if wants_json(request):
+        address = reverse("requests:draft-edit", args=[draft.pk])
+        problems = {
+            name: list(map(str, errors)) for name, errors in _judged(draft, about).errors.items()
+        }
+        steps = [step["address"] for step in steps_of(draft, "edit")]
+        return saved(draft, notes=notes, address=address, problems=problems, steps=steps)
+    for note in notes:
+        messages.warning(request, note)
+    if _names_another(request) and action in {"owner", "continue"}:
         try:
-            requests.edit_draft(draft, _typed(request.POST), by=person(request))
+            _hand_over(request, draft)
         except DomainError as refusal:
             messages.error(request, refusal.message)
-            return redirect("requests:request-list")
-        return _act(request, draft)
-    entry = _entry(request, _query(draft.draft or {}), is_resumed=True)
-    return render(request, "requests_app/request_form.html", _form_page(entry, draft))
+            return _page(request, AboutForm(initial=about), draft, status=422)
+    form = _judged(draft, drafts.opened(draft.draft)["about"])
+    if action == "continue" and not form.is_valid():
+        return _page(request, form, draft, status=422)
+    step = "requests:draft-samples" if action == "continue" else "requests:draft-edit"
+    return redirect(step, draft.pk)
+
+
+def _judged(draft: Request, about: dict[str, Any]) -> AboutForm:
+    """Return the first step with everything that is wrong with it."""
+    form = AboutForm({f"{PREFIX}-{name}": value for name, value in about.items()})
+    if form.is_valid() or "name" not in form.errors:
+        name = str(form.cleaned_data.get("name", ""))
+        if is_taken(draft, name):
+            form.add_error("name", taken(draft.owner, name))
+    auditor = str(form.cleaned_data.get("auditor", ""))
+    if auditor and auditor == draft.owner.username:
+        form.add_error("auditor", "The owner sees the request anyway; name somebody else.")
+    elif auditor and not User.objects.filter(username=auditor, is_active=True).exists():
+        form.add_error("auditor", "Nobody here has this username; ask the person for theirs.")
+    return form
+
+
+def _shown(contents: drafts.Draft) -> dict[str, Any]:
+    """Return the first step as typed; the number of samples is that of the rows there are."""
+    about: dict[str, Any] = contents["about"]
+    if contents["samples"] and drafts.number_of_samples(about) is not None:
+        about = about | {"number_of_samples": str(len(contents["samples"]))}
+    return about
+
+
+def _names_another(request: HttpRequest) -> bool:
+    return any(request.POST.get(f"other-{name}", "").strip() for name in ("username", "email"))
+
+
+def _require_own_name(request: HttpRequest) -> None:
+    if _names_another(request) and not workflows.may_submit_for_others(person(request)):
+        raise NotAllowed("Only clearing staff and managers hand in requests for other people.")
+
+
+def _hand_over(request: HttpRequest, draft: Request) -> None:
+    """Make the draft the named person's, with an account if they have none."""
+    form = BehalfForm(request.POST)
+    form.is_valid()
+    user = person(request)
+    owner, is_new = people.account_for(
+        request.POST.get("other-username", ""), request.POST.get("other-email", ""), by=user
+    )
+    before = draft.owner
+    note = ", whose account was made for it" if is_new else ""
+    requests.hand_over_draft(draft, owner, by=user, note=note)
+    contents = drafts.opened(draft.draft)
+    contents["about"] |= _theirs(contents["about"], before, owner)
+    requests.edit_draft(draft, contents, by=user)
+    made = " An account was made for them." if is_new else ""
+    messages.success(request, f"This request is {owner.username}'s now.{made}")
+
+
+def _theirs(about: dict[str, Any], before: User, owner: User) -> dict[str, str]:
+    """Return lab and address of the new owner where those of the former one stood."""
+    changes = {}
+    if about["correspondence_email"] in {"", before.email}:
+        changes["correspondence_email"] = owner.email
+    if about["lab"] in {"", *labs_of(before)}:
+        changes["lab"] = next(iter(labs_of(owner)), "")
+    return changes
+
+
+def _page(
+    request: HttpRequest, form: AboutForm, draft: Request | None, *, status: int = 200, **more: Any
+) -> HttpResponse:
+    owner = draft.owner if draft else person(request)
+    context: dict[str, Any] = {
+        "form": form,
+        "draft": draft,
+        "steps": steps_of(draft, "edit"),
+        "labs": labs_of(owner),
+        "owner": owner,
+    }
+    if workflows.may_submit_for_others(person(request)):
+        context["behalf"] = BehalfForm(request.POST if _names_another(request) else None)
+    return render(request, "requests_app/request_form.html", context | more, status=status)
 
 
 @require_POST
@@ -65,84 +206,26 @@ def delete_draft(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("requests:request-list")
 
 
-def _act(request: HttpRequest, draft: Request) -> HttpResponse:
-    """Do what the pressed button says with a saved draft: more or fewer rows, submit, or stay."""
-    action = request.POST.get("action", "save")
-    here = reverse("requests:draft-edit", args=[draft.pk])
-    if action == "submit":
-        return _submit(request, draft)
-    if request.headers.get("HX-Request"):
-        answer = render(
-            request, "requests_app/parts/saved.html", {"draft": draft, "saved_at": timezone.now()}
-        )
-        answer["HX-Replace-Url"] = here
-        return answer
-    data: QueryDict = request.POST
-    if action == "add":
-        data = more_rows(data, _number(request.POST.get("add_count"), 1))
-    elif action.startswith("remove-"):
-        data = without_row(data, _number(action.removeprefix("remove-"), -1))
-    requests.edit_draft(draft, _typed(data), by=person(request))
-    return redirect(f"{here}#samples" if action != "save" else here)
+@require_POST
+@draft_view
+def copy_draft(request: HttpRequest, draft: Request) -> HttpResponse:
+    """Begin another draft with the contents of this one."""
+    user = person(request)
+    return _open_copy(request, repeats.copy_of(draft, to=user), draft.name or "the draft")
 
 
-def _submit(request: HttpRequest, draft: Request) -> HttpResponse:
-    entry = _entry(request, request.POST)
-    others: list[str] = []
-    if entry.is_valid():
-        try:
-            workflows.submit_request(draft, entry.plan(), by=person(request))
-        except Invalid as refusal:
-            draft.refresh_from_db()
-            others = entry.show(refusal.fields) or ([] if refusal.fields else [refusal.message])
-        except DomainError as refusal:
-            draft.refresh_from_db()
-            others = (
-                entry.show({"name": [refusal.message]})
-                if refusal.code == "taken"
-                else [refusal.message]
-            )
-        else:
-            messages.success(
-                request, f"“{draft.name}” is submitted. You can follow every sample here."
-            )
-            return redirect(address_of(draft))
-    context = _form_page(entry, draft) | {"others": others, "is_refused": True}
-    return render(request, "requests_app/request_form.html", context, status=422)
+@require_POST
+@login_required
+def clone(request: HttpRequest, owner: str, name: str) -> HttpResponse:
+    """Order the same again: a draft of one's own with the contents of a request one may read."""
+    found = selectors.get_request(owner=owner, name=name, to=person(request))
+    return _open_copy(request, repeats.draft_of(found, to=person(request)), found.name)
 
 
-def _entry(
-    request: HttpRequest, data: QueryDict | None, *, is_resumed: bool = False
-) -> RequestEntry:
-    return RequestEntry(
-        data,
-        is_resumed=is_resumed,
-        user=person(request),
-        protocols=list(selectors.offered_protocols()),
-        objectives=list(offered_objectives()),
+def _open_copy(request: HttpRequest, contents: drafts.Draft, of: str) -> HttpResponse:
+    user = person(request)
+    draft = requests.create_draft(owner=user, by=user, draft=contents)
+    messages.success(
+        request, f"This draft has the contents of “{of}”, without its dates. Nothing is submitted."
     )
-
-
-def _form_page(entry: RequestEntry, draft: Request | None) -> dict[str, Any]:
-    subjects = Subject.objects.order_by("name").values_list("name", flat=True)[:2000]
-    return {"entry": entry, "draft": draft, "subjects": subjects, "is_new": draft is None}
-
-
-def _typed(data: QueryDict) -> dict[str, str]:
-    """Return what was typed, as the draft keeps it, with the name beside it for lists."""
-    typed = {
-        key: str(value)[:2000]
-        for key, value in data.items()
-        if key not in {"csrfmiddlewaretoken", "action"}
-    }
-    return {**typed, "name": typed.get("about-name", "")}
-
-
-def _query(typed: dict[str, Any]) -> QueryDict:
-    query = QueryDict(mutable=True)
-    query.update({key: str(value) for key, value in typed.items()})
-    return query
-
-
-def _number(text: str | None, default: int) -> int:
-    return int(text) if text and text.isdecimal() and len(text) < 4 else default
+    return redirect("requests:draft-edit", draft.pk)

@@ -15,6 +15,12 @@ SCREENS: dict[str, tuple[Person, Callable[[World], str]]] = {
     "home": (Person.OWNER, lambda w: "/"),
     "requests": (Person.OWNER, lambda w: "/requests/"),
     "new request": (Person.OWNER, lambda w: "/requests/new/"),
+    "draft": (Person.OWNER, lambda w: f"/drafts/{w.main.draft.pk}/?check=1"),
+    "samples of a draft": (
+        Person.OWNER,
+        lambda w: f"/drafts/{w.main.draft.pk}/samples/?check=1",
+    ),
+    "review of a draft": (Person.OWNER, lambda w: f"/drafts/{w.main.draft.pk}/review/"),
     "request": (Person.OWNER, lambda w: f"/requests/{w.main.imaged.folder}/"),
     "samples": (Person.OWNER, lambda w: "/samples/"),
     "clearing": (Person.CLEARER, lambda w: "/clearing/"),

@@ -44,6 +44,26 @@ def a_plan(
     return replace(plan, **other)  # type: ignore[arg-type]  # the names are those of RequestPlan
 
 
+def a_typed_draft(name: str) -> dict[str, object]:
+    """Return the form as typed, with nothing left to correct."""
+    about = {
+        "name": name,
+        "description": "A test of the facility.",
+        "lab": "River lab",
+        "correspondence_email": "researcher@example.org",
+        "species": "mouse",
+        "number_of_samples": "1",
+        "retention": "important",
+    }
+    sample = {
+        "name": "brain-001",
+        "protocol": PROTOCOL,
+        "expected_handoff_date": "2030-01-07",
+        "imaging": [{"objective": "1.3x", "channels": {"488": ["registration"]}}],
+    }
+    return {"about": about, "samples": [sample]}
+
+
 def a_submitted_request(owner: User, plan: RequestPlan | None = None) -> Request:
     draft = requests.create_draft(owner=owner, by=owner)
     return submit_request(draft, plan or a_plan(), by=owner)

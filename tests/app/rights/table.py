@@ -6,7 +6,7 @@ sent to sign in, outsiders find nothing, and a reader who presses what is not th
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
@@ -14,11 +14,10 @@ from django.utils import timezone
 
 from imaging_app import services as imaging
 from requests_app.models import AntibodyTrial, Request
-from requests_app.selectors.handoffs import handoff_days, open_days, seen_of
-from requests_app.services import clearing
-from requests_app.services.requests import receive
+from requests_app.services import clearing, requests
 from tests.app.rights.outcomes import Outcome
 from tests.support import world as worlds
+from tests.support.scenarios import a_typed_draft
 from tests.support.world import PLANES, SUBFOLDER, Person, Series, World
 from viewers_app.services import sessions
 
@@ -121,6 +120,23 @@ a_request = of(lambda s: Asked(_keys(s.imaged)))
 waiting_request = of(lambda s: Asked(_keys(s.waiting), WHY))
 a_draft = of(lambda s: Asked((s.draft.pk,), {"about-name": "another name", "action": "save"}))
 a_new_draft = of(lambda s: Asked(data={"about-name": "a new name", "action": "save"}))
+a_grid = of(lambda s: Asked((s.draft.pk,), {"payload": '[{"name": "a-sample"}]'}))
+a_table = of(lambda s: Asked((s.draft.pk,), {"text": "sample\na-sample"}))
+
+
+def an_uploaded_table(series: Series) -> Asked:
+    rows = {"about": {}, "samples": [{"name": "b"}], "upload": {"samples": [], "notes": []}}
+    requests.edit_draft(series.draft, rows, by=series.draft.owner)
+    return Asked((series.draft.pk,), {"action": "undo"})
+
+
+def a_ready_draft(series: Series) -> Asked:
+    """A draft in which nothing is left to correct."""
+    typed = a_typed_draft(f"{series.animal} typed")
+    requests.edit_draft(series.draft, typed, by=series.draft.owner)
+    return Asked((series.draft.pk,))
+
+
 waiting_sample = of(lambda s: Asked((worlds.sample_of(s.waiting).pk,)))
 a_tube = of(lambda s: Asked((worlds.sample_of(s.waiting).code,)))
 a_sample = of(lambda s: Asked((worlds.sample_of(s.imaged).pk,)))
@@ -149,29 +165,6 @@ TRIAL = {
 a_new_trial = of(lambda s: Asked(data=TRIAL))
 an_antibody = of(lambda s: Asked(data={"primary": "anti-NeuN"}))
 a_client = of(lambda s: Asked(("empty",)))
-
-
-tubes_here = of(
-    lambda s: Asked(_keys(s.waiting), {"samples": [str(worlds.sample_of(s.waiting).pk)]})
-)
-another_day = of(lambda s: Asked((worlds.sample_of(s.waiting).pk,), {"day": _a_day_to_come()}))
-
-
-def _a_day_to_come() -> str:
-    return str(open_days(timezone.localdate() + timedelta(days=30))[0])
-
-
-def a_closed_day(world: World, person: Person) -> Asked:
-    """A day to come, as the page shows it, that is to be closed."""
-    day = date.fromisoformat(_a_day_to_come())
-    seen = seen_of(handoff_days([day])[day])
-    return Asked(data={"day": str(day), "capacity": "0", "note": "A fair", "seen": seen})
-
-
-def a_received_tube(series: Series) -> Asked:
-    sample = worlds.sample_of(series.waiting)
-    receive(sample, by=series.hands.clearer)
-    return Asked((sample.pk,), WHY)
 
 
 def a_step(series: Series) -> Asked:
@@ -240,29 +233,27 @@ ROWS: tuple[Row, ...] = (
     # ------ requests            -- of what --------------- who may
     page("requests:home",             nothing,              SIGNED_IN),
     page("requests:request-list",     nothing,              SIGNED_IN),
-    page("requests:request-export",   nothing,              SIGNED_IN),
     page("requests:sample-list",      nothing,              SIGNED_IN),
-    page("requests:sample-export",    nothing,              SIGNED_IN),
     page("requests:request-new",      nothing,              SIGNED_IN),
     button("requests:request-new",    a_new_draft,          SIGNED_IN),
     page("requests:draft-edit",       a_draft,              EDITORS),
     button("requests:draft-edit",     a_draft,              EDITORS, hidden_from=SIGNED_IN),
     button("requests:draft-delete",   a_draft,              EDITORS, hidden_from=SIGNED_IN),
+    page("requests:draft-samples",    a_draft,              EDITORS),
+    button("requests:draft-samples",  a_grid,               EDITORS, hidden_from=SIGNED_IN),
+    page("requests:draft-samples-csv", a_draft,             EDITORS),
+    button("requests:draft-upload",   a_table,              EDITORS, hidden_from=SIGNED_IN),
+    button("requests:draft-upload-end", of(an_uploaded_table), EDITORS, hidden_from=SIGNED_IN),
+    page("requests:draft-subjects",   a_draft,              EDITORS),
+    page("requests:draft-review",     a_draft,              EDITORS),
+    button("requests:draft-review",   of(a_ready_draft),    EDITORS, hidden_from=SIGNED_IN),
+    button("requests:draft-copy",     a_draft,              EDITORS, hidden_from=SIGNED_IN),
+    button("requests:request-clone",  a_request,            READERS),
     page("requests:request-page",     a_request,            READERS),
     page("requests:request-live",     a_request,            READERS),
     button("requests:request-withdraw", waiting_request,    WITHDRAWERS),
     page("requests:tube",             a_tube,               READERS, as_=Out.MOVED),
-    page("requests:sample-page",      waiting_sample,       READERS),
     button("requests:sample-receive", waiting_sample,       CLEARERS),
-    button("requests:receive-several", tubes_here,          CLEARERS),
-    button("requests:sample-take-back", of(a_received_tube), CLEARING_STAFF),
-    button("requests:sample-move",    another_day,          EDITORS | {P.CLEARER}),
-    page("requests:request-labels",   waiting_request,      READERS),
-    page("requests:request-labels-pdf",  a_request,            READERS),
-    # ------ hand-offs
-    page("requests:handoffs",         nothing,              SIGNED_IN),
-    page("requests:handoff-days",     nothing,              SIGNED_IN),
-    button("requests:handoff-day",    a_closed_day,         CLEARING_STAFF, hidden_from=set()),
     # ------ clearing
     page("clearing:queue",            nothing,              SIGNED_IN),
     page("clearing:batch",            begun_batch,          READERS),
