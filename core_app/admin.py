@@ -19,9 +19,15 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from core_app.changes import kind_of
+from core_app.http import person
 from core_app.models import Event, Lab, LabMembership, User
+from core_app.transitions import record_on
 
 SHOWN_EVENTS = 100
+SHARING = (
+    "On: every member reads all requests of the lab and opens their volumes. Off: only who owns a "
+    "request, its auditor, the principal investigator and staff do. It holds for old requests too."
+)
 HISTORY_HEADERS = ["When", "What", "Who", "Note"]
 
 
@@ -107,8 +113,50 @@ class ChangePerson(OneAddress, UserChangeForm):  # type: ignore[misc]  # unfold 
         fields = "__all__"  # noqa: DJ007  # the fieldsets of the page choose
 
 
+def _difference(before: set[str], after: set[str]) -> str:
+    """Return `added …; removed …`, empty where nothing changed."""
+    added, gone = sorted(after - before), sorted(before - after)
+    parts = [f"added {', '.join(added)}" if added else "", f"removed {', '.join(gone)}"]
+    return "; ".join(part for part in (parts if gone else parts[:1]) if part)
+
+
+class RecordingMixin(ModelAdmin):  # type: ignore[misc]  # unfold has no type hints
+    """Leave an Event that says what a form changed, with what hangs on the object."""
+
+    def facts_of(self, obj: Any) -> set[str]:
+        raise NotImplementedError
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        obj = self.get_object(request, unquote(object_id)) if object_id else None
+        request._facts = self.facts_of(obj) if obj else set()  # type: ignore[attr-defined]  # for save_related
+        response: HttpResponse = super().changeform_view(
+            request, object_id, form_url, extra_context
+        )
+        return response
+
+    def save_related(
+        self,
+        request: HttpRequest,
+        form: Any,
+        formsets: Any,
+        change: bool,  # noqa: FBT001  # Django's signature
+    ) -> None:
+        super().save_related(request, form, formsets, change)
+        fresh = type(form.instance)._default_manager.get(pk=form.instance.pk)
+        note = _difference(request._facts, self.facts_of(fresh))  # type: ignore[attr-defined]  # set above
+        if note:
+            verb = "corrected" if change else "created"
+            record_on(fresh, verb, by=person(request), note=note)
+
+
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  # unfold has no type hints
+class UserAdmin(RecordingMixin, HistoryMixin, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  # unfold has no type hints
     """People. Whoever is no superuser can neither make one nor take one over."""
 
     form = ChangePerson
@@ -137,6 +185,17 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  #
         (None, {"fields": ["username", "email", "first_name", "last_name"]}),
         ("Password", {"fields": ["usable_password", "password1", "password2"]}),
     ]
+
+    def facts_of(self, obj: User) -> set[str]:
+        """Return what others rely on: address, whether the account is open, its roles and labs."""
+        flags = {"active": obj.is_active, "staff": obj.is_staff, "superuser": obj.is_superuser}
+        return {
+            f"address {obj.email}", f"name {obj.get_full_name()}", f"username {obj.username}",
+            *(word for word, is_set in flags.items() if is_set),
+            *(f"role {group.name}" for group in obj.groups.all()),
+            *(f"{m.get_role_display().lower()} of {m.lab}"
+              for m in obj.memberships.select_related("lab")),
+        }  # fmt: skip
 
     @admin.display(description="Name", ordering="last_name")
     def full_name(self, person: User) -> str:
@@ -189,7 +248,7 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]  # unfold 
 
 
 @admin.register(Lab)
-class LabAdmin(HistoryMixin):
+class LabAdmin(RecordingMixin, HistoryMixin):
     """Research groups, and who belongs to them."""
 
     list_display = ["name", "leaders", "member_count", "shares_with_members"]
@@ -197,9 +256,23 @@ class LabAdmin(HistoryMixin):
     search_fields = ["name", "memberships__user__username", "memberships__user__last_name"]
     inlines = [MembershipInline]
 
+    def facts_of(self, obj: Lab) -> set[str]:
+        people = obj.memberships.select_related("user")
+        return {
+            f"name {obj.name}",
+            "sharing with members" if obj.shares_with_members else "no sharing with members",
+            *(f"{m.get_role_display().lower()} {m.user.username}" for m in people),
+        }
+
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Lab]:
         labs: models.QuerySet[Lab] = super().get_queryset(request)
         return labs.prefetch_related("memberships__user")
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "shares_with_members":
+            field.help_text = SHARING
+        return field
 
     @admin.display(description="Principal investigator")
     def leaders(self, lab: Lab) -> str:

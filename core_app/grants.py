@@ -27,6 +27,8 @@ _OF_ROLE: dict[Role, dict[str, tuple[str, ...]]] = {
         "requests_app.protocolstep": (*KEEP, "delete"),
         "requests_app.sample": WORK,
         "requests_app.subject": (*KEEP, "delete"),
+        "requests_app.handoffweekday": WORK,
+        "requests_app.handoffday": (*KEEP, "delete"),
     },
     Role.IMAGER: {
         "imaging_app.imagingbatch": WORK,
@@ -45,6 +47,8 @@ _OF_ROLE: dict[Role, dict[str, tuple[str, ...]]] = {
         "requests_app.clearingbatch": WORK,
         "requests_app.sample": WORK,
         "requests_app.subject": (*KEEP, "delete"),
+        "requests_app.handoffweekday": WORK,
+        "requests_app.handoffday": (*KEEP, "delete"),
         "imaging_app.imagingbatch": WORK,
         "processing_app.run": WORK,
         "core_app.user": KEEP,

@@ -26,6 +26,7 @@ class Entry:
 ENTRIES = (
     Entry("Home", "/"),
     Entry("Requests", "/requests/"),
+    Entry("Hand-offs", "/handoffs/"),
     Entry("Clearing", "/clearing/", (Role.CLEARER, Role.MANAGER)),
     Entry("Imaging", "/imaging/", (Role.IMAGER, Role.MANAGER)),
     Entry("Processing", "/processing/", (Role.PROCESSOR, Role.MANAGER, Role.OPERATOR)),

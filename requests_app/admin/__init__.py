@@ -1,5 +1,5 @@
 """The staff console's pages of requests and clearing."""
 
-from requests_app.admin import clearing, labs, protocols, requests, samples, subjects
+from requests_app.admin import calendar, clearing, labs, protocols, requests, samples, subjects
 
-__all__ = ["clearing", "labs", "protocols", "requests", "samples", "subjects"]
+__all__ = ["calendar", "clearing", "labs", "protocols", "requests", "samples", "subjects"]

@@ -1,6 +1,6 @@
 """Actions of the console that ask something first: a page between choosing objects and acting."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ class Question:
     button: str
     form: forms.Form
     explanation: str = ""
+    line_of: Callable[[Any], str] = str
 
 
 class AskingAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no type hints
@@ -66,7 +67,7 @@ class AskingAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no type hints
             "action": request.POST.get("action", ""),
             "checkbox": ACTION_CHECKBOX_NAME,
             "objects": objects,
-            "shown": objects[:SHOWN],
+            "lines": [question.line_of(obj) for obj in objects[:SHOWN]],
             "more": max(0, len(objects) - SHOWN),
         }
         request.current_app = self.admin_site.name

@@ -39,8 +39,7 @@ class ClearingBatchAdmin(CorrectingAdmin, AskingAdmin):
     """Batches: plans and remarks can be corrected, what happened cannot."""
 
     list_display = (
-        "batch_name", "protocol", "sample_count", "progress", "clearer", "state", "state_since",
-        "due",
+        "batch_name", "protocol", "sample_count", "progress", "clearer", "state", "since", "due",
     )  # fmt: skip
     list_filter = (
         "state", "protocol__name", ClearerFilter, "request__species", BatchDueFilter,
@@ -101,6 +100,10 @@ class ClearingBatchAdmin(CorrectingAdmin, AskingAdmin):
     def progress(self, obj: Any) -> str:
         return f"{obj._done} of {obj._steps} steps" if obj._steps else "no steps"
 
+    @admin.display(description="since", ordering="state_since")
+    def since(self, obj: ClearingBatch) -> str:
+        return sections.minute(obj.state_since)
+
     @admin.display(description="due", ordering="expected_handoff_date")
     def due(self, obj: ClearingBatch) -> str:
         day = obj.expected_handoff_date
@@ -139,10 +142,12 @@ class ClearingBatchAdmin(CorrectingAdmin, AskingAdmin):
     @admin.action(description="Complete…", permissions=["change"])
     def complete_batches(self, request: HttpRequest, queryset: Batches) -> HttpResponse | None:
         rows, by = chosen(queryset, *NEEDED), person(request)
-        form = CompletionForm(answers_of(request))
+        needs_link = any(b.protocol.needs_link for b in rows)
+        form = CompletionForm(answers_of(request), asks_link=needs_link)
         question = Question(
             "Complete these batches?", "Complete", form,
             "Imaging of them may begin, and the imaging staff are told.",
+            line_of=lambda b: f"{b}: {self.progress(b)}",
         )  # fmt: skip
         if page := self.ask(request, rows, question):
             return page
@@ -150,7 +155,7 @@ class ClearingBatchAdmin(CorrectingAdmin, AskingAdmin):
         for_each(
             request, rows,
             lambda b: complete_clearing(
-                b, by=by, link=given["link"] if b.protocol.needs_link else "",
+                b, by=by, link=given.get("link", "") if b.protocol.needs_link else "",
                 skip_missing=given["skip_missing"],
             ),
             "complete",

@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest
+from django.utils.html import format_html
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminSelectWidget,
@@ -50,7 +51,8 @@ class LabFromTextForm(forms.Form):
         also.queryset = rows  # type: ignore[attr-defined]  # a ModelMultipleChoiceField
         also.initial = ids
         texts = sorted({request.lab_text for request in chosen if request.lab_text})
-        self.fields["new_name"].help_text = f"They typed: {', '.join(texts)}" if texts else ""
+        typed = format_html("They typed: {}", ", ".join(texts)) if texts else ""
+        self.fields["new_name"].help_text = typed  # the console shows help texts unescaped
         if not ids:
             del self.fields["also"]
 

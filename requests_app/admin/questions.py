@@ -59,3 +59,8 @@ class CompletionForm(forms.Form):
         widget=UnfoldAdminTextInputWidget(),
         help_text="Experimental protocols need it. It is stored for those of the chosen batches.",
     )
+
+    def __init__(self, *args: Any, asks_link: bool, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if not asks_link:
+            del self.fields["link"]

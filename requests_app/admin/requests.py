@@ -55,7 +55,7 @@ class RequestAdmin(CorrectingAdmin, AskingAdmin):
 
     list_display = (
         "name", "owner", "lab_or_text", "species", "state", "stages", "sample_count",
-        "submitted_at", "age", "next_action",
+        "submitted", "age", "next_action",
     )  # fmt: skip
     list_filter = (
         "state", "species", "lab", LabTextFilter, OverdueFilter, "testing", "is_archival",
@@ -124,6 +124,10 @@ class RequestAdmin(CorrectingAdmin, AskingAdmin):
     def stages(self, obj: Any) -> str:
         row: Row = obj.console_row
         return row.summary.partition(": ")[2] or "–"
+
+    @admin.display(description="submitted", ordering="submitted_at")
+    def submitted(self, obj: Request) -> str:
+        return sections.minute(obj.submitted_at)
 
     @admin.display(description="age", ordering="submitted_at")
     def age(self, obj: Request) -> str:

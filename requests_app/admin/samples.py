@@ -17,6 +17,7 @@ from requests_app.admin.asking import AskingAdmin
 from requests_app.admin.correcting import CorrectingAdmin
 from requests_app.admin.filters import HandoffFilter, ReceivedFilter
 from requests_app.admin.outcomes import for_each, link_to
+from requests_app.admin.sections import minute
 from requests_app.models import Request, Sample
 from requests_app.services import corrections, requests
 from requests_app.states import ClearingState, RequestState
@@ -46,7 +47,7 @@ class SampleAdmin(CorrectingAdmin, AskingAdmin):
 
     form = SampleForm
     list_display = (
-        "name", "request_link", "batch", "handoff", "received_at", "received_by", "condition",
+        "name", "request_link", "batch", "handoff", "received", "received_by", "condition",
     )  # fmt: skip
     list_filter = (
         ReceivedFilter, "condition", "clearing_batch__state", "clearing_batch__protocol__name",
@@ -97,6 +98,10 @@ class SampleAdmin(CorrectingAdmin, AskingAdmin):
         if is_open and is_late:
             return format_html("{} <strong>overdue</strong>", obj.expected_handoff_date)
         return str(obj.expected_handoff_date)
+
+    @admin.display(description="received", ordering="received_at")
+    def received(self, obj: Sample) -> str:
+        return minute(obj.received_at)
 
     def correct(
         self, obj: Sample, values: Mapping[str, Any], *, by: User, seen: int | None

@@ -1,7 +1,7 @@
 """Read-only tables below a change page: what hangs on a request, and the steps of a batch."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.utils import timezone
@@ -21,10 +21,17 @@ def minute(at: datetime | None) -> str:
 
 
 def _section(title: str, headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> Section:
-    shown = [[("–" if cell in {None, ""} else cell) for cell in row] for row in rows]
+    shown = [[_cell(cell) for cell in row] for row in rows]
     return {
         "title": f"{title} ({len(shown)})", "table": {"headers": list(headers), "rows": shown}
     }  # fmt: skip
+
+
+def _cell(cell: Any) -> Any:
+    """Return a cell as it is read: dates as ISO, nothing as a dash."""
+    if isinstance(cell, date):
+        return f"{cell:%Y-%m-%d}"
+    return "–" if cell is None or cell == "" else cell
 
 
 def of_request(request: Request) -> list[Section]:

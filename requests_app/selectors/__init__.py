@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import Http404
 
 from core_app import roles
@@ -76,16 +76,6 @@ def drafts_of(user: User) -> QuerySet[Request]:
 def samples_in_draft(request: Request) -> int:
     """Return the number of samples that a draft holds so far; no query."""
     return drafts.samples_in(request.draft)
-
-
-def with_samples(rows: QuerySet[Request]) -> QuerySet[Request]:
-    """Add the number of samples and the samples with their batches."""
-    samples = Sample.objects.select_related(
-        "clearing_batch__protocol", "clearing_batch__clearer", "received_by"
-    )
-    return rows.annotate(sample_count=Count("samples", distinct=True)).prefetch_related(
-        Prefetch("samples", queryset=samples)
-    )
 
 
 def clearing_queue(*, to: User) -> QuerySet[ClearingBatch]:

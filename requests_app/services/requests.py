@@ -24,6 +24,7 @@ from requests_app.states import ClearingState, RequestState
 
 # Saving the others must not bring back a state that somebody has moved on from.
 MOST_CONDITION = 200
+MOST_REASON = 500
 NEVER_SAVED = frozenset({"id", "state", "state_since", "created_at"})
 
 
@@ -204,10 +205,11 @@ def _sample(
 
 def receive(
     sample: Sample, *, by: User, condition: str = Sample.Condition.GOOD, note: str = ""
-) -> None:
+) -> bool:
     """Note that the tube is here: who took it, when, in what condition.
 
-    A second scan changes nothing. Anything but a good condition needs a word about it.
+    Returns False, and changes nothing, if somebody received it before; the sample then says who.
+    Anything but a good condition needs a word about it.
     """
     if condition not in Sample.Condition.values:
         raise Invalid("Choose the condition of the tube.", fields={"condition": ["Choose one."]})
@@ -231,7 +233,8 @@ def receive(
     with transaction.atomic():
         waiting = Sample.objects.filter(pk=sample.pk, received_at=None)
         seen = {"condition": condition, "condition_note": note.strip()}
-        if waiting.update(received_at=timezone.now(), received_by=by, **seen) == 1:
+        is_first = waiting.update(received_at=timezone.now(), received_by=by, **seen) == 1
+        if is_first:
             said = "" if condition == Sample.Condition.GOOD else _said_of(condition, note)
             record(sample.request, "sample received", by=by, note=f"{sample.name}{said}")
             changed_many([sample])
@@ -239,6 +242,34 @@ def receive(
                 sample.condition, sample.condition_note = condition, note.strip()
                 mails.tell_condition(sample, by=by)
     sample.refresh_from_db(fields=["received_at", "received_by", "condition", "condition_note"])
+    return is_first
+
+
+def take_back_reception(sample: Sample, *, by: User, reason: str) -> None:
+    """Undo a reception noted by mistake, as long as clearing has not begun. The history keeps it.
+
+    Raises StaleState if somebody else took it back, or began to clear, in the meantime.
+    """
+    if not roles.has_role(by, roles.Role.CLEARER, roles.Role.MANAGER):
+        raise NotAllowed("Only clearing staff take a reception back; tell them what happened.")
+    if not reason.strip():
+        raise Invalid(
+            "Say why the reception was a mistake; the history keeps it.",
+            fields={"reason": ["Give a reason."]},
+        )
+    with transaction.atomic():
+        # With the batch held, nobody begins to clear what turns out not to be here.
+        batches = ClearingBatch.objects.select_for_update().filter(pk=sample.clearing_batch_id or 0)
+        if batches.exclude(state=ClearingState.WAITING).exists():
+            raise NotReady("Clearing of this tube has begun, so it is here; nothing was changed.")
+        here = Sample.objects.filter(pk=sample.pk, received_at=sample.received_at)
+        nothing = {"received_at": None, "received_by": None, "condition": "", "condition_note": ""}
+        if sample.received_at is None or here.update(**nothing) != 1:
+            raise StaleState("The reception was taken back already, or made anew. Look again.")
+        note = f"{sample.name}: {reason.strip()[:MOST_REASON]}"
+        record(sample.request, "reception taken back", by=by, note=note)
+        changed_many([sample])
+    sample.refresh_from_db(fields=list(nothing))
 
 
 def _said_of(condition: str, note: str) -> str:

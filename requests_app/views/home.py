@@ -1,7 +1,6 @@
 """The front page of a signed-in person."""
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
@@ -17,13 +16,15 @@ RECENT = 8
 @require_GET
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """Show what needs this person, their requests, and the newest volumes."""
+    """Show what needs this person, their requests or queues, and the newest volumes."""
     user = person(request)
-    mine = selectors.visible_requests(to=user).filter(Q(owner=user) | Q(requested_by=user))
-    rows = selectors.with_samples(mine.exclude(state=RequestState.DRAFT)).order_by("-id")[:RECENT]
+    mine = overview.listed_requests(overview.asked_of_requests({"owner": "me"}), to=user)
+    rows = overview.with_samples(mine.exclude(state=RequestState.DRAFT))[:RECENT]
     context = {
         "needs": overview.needs_of(user),
-        "rows": overview.rows_of(list(rows)),
+        "queues": overview.queues_of(user),
+        "rows": overview.rows_of(list(rows), to=user),
+        "drafts": selectors.drafts_of(user).exists(),
         "layers": list(viewer_reads.visible_layers(to=user).order_by("-id")[:RECENT]),
     }
     return render(request, "requests_app/home.html", context)

@@ -5,8 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -15,50 +14,46 @@ from core_app import roles
 from core_app.http import person, refusals_as_messages
 from core_app.models import User
 from core_app.roles import Action
-from requests_app import overview, selectors, workflows
+from requests_app import exports, overview, selectors, workflows
 from requests_app.models import Request
+from requests_app.selectors import visible_requests
 from requests_app.states import RequestState
+from requests_app.views.listing import (
+    REQUEST_COLUMNS,
+    columns_of,
+    request_menus,
+    state_chips,
+)
 
 PER_PAGE = 25
-CHIPS = (
-    ("", "All"),
-    ("draft", "Drafts"),
-    ("submitted", "Open"),
-    ("closed", "Closed"),
-    ("withdrawn", "Withdrawn"),
-)
 
 
 @require_GET
 @login_required
 def request_list(request: HttpRequest) -> HttpResponse:
-    """List the requests this person may read; chips and search live in the address."""
-    rows = _filtered(selectors.visible_requests(to=person(request)), request.GET)
-    page = Paginator(selectors.with_samples(rows).order_by("-id"), PER_PAGE).get_page(
-        request.GET.get("page")
-    )
+    """List the requests this person may read; filters, search and order live in the address."""
+    user = person(request)
+    asked = overview.asked_of_requests(request.GET.dict())
+    rows = overview.listed_requests(asked, to=user)
+    page = Paginator(overview.with_samples(rows), PER_PAGE).get_page(request.GET.get("page"))
     context = {
-        "rows": overview.rows_of(list(page.object_list)),
+        "rows": overview.rows_of(list(page.object_list), to=user),
         "page": page,
-        "chips": CHIPS,
-        "stage": request.GET.get("stage", ""),
-        "search": request.GET.get("q", ""),
+        "asked": asked,
+        "columns": columns_of(asked, REQUEST_COLUMNS),
+        "chips": state_chips(asked),
+        "menus": request_menus(asked, visible_requests(to=user)),
     }
     return render(request, "requests_app/request_list.html", context)
 
 
-def _filtered(rows: QuerySet[Request], query: QueryDict) -> QuerySet[Request]:
-    if query.get("stage") in RequestState.values:
-        rows = rows.filter(state=query["stage"])
-    if lab := query.get("lab"):
-        rows = rows.filter(Q(lab__name=lab) | Q(lab_text=lab))
-    if words := query.get("q", "").strip():
-        rows = rows.filter(
-            Q(name__icontains=words)
-            | Q(owner__username__icontains=words)
-            | Q(samples__name__icontains=words)
-        ).distinct()
-    return rows
+@require_GET
+@login_required
+def request_export(request: HttpRequest) -> StreamingHttpResponse:
+    """Send what the list of this address shows, all pages of it, as CSV."""
+    user = person(request)
+    rows = overview.listed_requests(overview.asked_of_requests(request.GET.dict()), to=user)
+    return exports.answer("requests", exports.request_lines(rows, to=user))
 
 
 @require_GET
@@ -83,13 +78,16 @@ def _page_of(found: Request, user: User) -> dict[str, Any]:
             "clearing_batch__protocol", "clearing_batch__clearer", "received_by"
         )
     )
-    strips, runs = overview.strips_of(samples), overview.runs_by_sample(samples)
+    for sample in samples:
+        sample.request = found
+    sights, runs = overview.sights_of(samples), overview.runs_by_sample(samples)
+    strips = {pk: sight.strip for pk, sight in sights.items()}
     joint = overview.joint_strip(list(strips.values()))
     return {
         "order": found,
         "samples": [(s, strips[s.pk], runs.get(s.pk, [])) for s in samples],
-        "summary": overview.summary_of(strips.values()),
-        "next_action": overview.next_action_of(found, joint),
+        "summary": overview.summary_of(sights.values()),
+        "next_action": overview.next_action_of(found, list(sights.values()), to=user),
         "joint": joint,
         "timeline": selectors.events_of(found),
         "is_moving": overview.is_moving(found),

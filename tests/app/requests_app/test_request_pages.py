@@ -68,7 +68,7 @@ def test_the_list_finds_by_sample_and_shows_what_comes_next(
     page = text_of(signed_in.get("/requests/?q=brain-001"))
 
     assert "first brains" in page
-    assert "Hand the samples in" in page
+    assert "Hand the sample in" in page
     assert "first brains" not in text_of(signed_in.get("/requests/?q=nothing-like-it"))
 
 
@@ -136,10 +136,10 @@ def test_hostile_text_is_inert_on_every_page(signed_in: Client, researcher: User
         assert "<b x-data" not in page
 
 
-def test_a_tubes_code_leads_to_its_request(signed_in: Client, researcher: User) -> None:
+def test_a_tubes_code_leads_to_its_page(signed_in: Client, researcher: User) -> None:
     sample = a_submitted_request(researcher).samples.get()
 
     answer = signed_in.get(f"/q/{sample.code}")
 
-    assert answer.headers["Location"] == f"/requests/researcher/first_brains/#sample-{sample.pk}"
+    assert answer.headers["Location"] == f"/samples/{sample.pk}/"
     assert sample.name not in sample.code

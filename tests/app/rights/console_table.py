@@ -43,7 +43,8 @@ PROCESSING = S | {P.PROCESSOR, P.MANAGER}
 CONSOLE: Mapping[str, Rights] = {
     "requests_app.request":          _rights("v", (MANAGING, "vc"), withdraw=MANAGING,
                                              make_lab=MANAGING, export_requests=STAFF),
-    "requests_app.sample":           _rights("v", (CLEARING, "vc"), receive=CLEARING),
+    "requests_app.sample":           _rights("v", (CLEARING, "vc"), receive=CLEARING,
+                                             print_labels=set(ROLES)),
     "requests_app.subject":          _rights("", (CLEARING, "vacd"), offer=CLEARING,
                                              do_not_offer=CLEARING),
     "requests_app.species":          _rights("v", (S, "vac")),
@@ -53,6 +54,8 @@ CONSOLE: Mapping[str, Rights] = {
                                              assign_to_me=CLEARING, assign_to=CLEARING,
                                              complete_batches=CLEARING, put_back_batches=CLEARING,
                                              reopen_batches=CLEARING),
+    "requests_app.handoffweekday":   _rights("", (CLEARING, "vc")),
+    "requests_app.handoffday":       _rights("", (CLEARING, "vacd"), delete_selected=CLEARING),
     "imaging_app.microscope":        _rights("v", (S | {P.IMAGER}, "vac")),
     "imaging_app.objective":         _rights("v", (S | {P.IMAGER}, "vac")),
     "imaging_app.imagingbatch":      _rights("v", (IMAGING, "vc"), start_batches=IMAGING),
@@ -87,4 +90,4 @@ OF_LIBRARIES = {
     "usersessions.usersession",
 }
 # Rows of these hang on no history, so a superuser may delete one that nothing names.
-WITHOUT_HISTORY = {"requests_app.subject"}
+WITHOUT_HISTORY = {"requests_app.subject", "requests_app.handoffday"}

@@ -6,7 +6,7 @@ sent to sign in, outsiders find nothing, and a reader who presses what is not th
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
@@ -14,7 +14,9 @@ from django.utils import timezone
 
 from imaging_app import services as imaging
 from requests_app.models import AntibodyTrial, Request
+from requests_app.selectors.handoffs import handoff_days, open_days, seen_of
 from requests_app.services import clearing, requests
+from requests_app.services.requests import receive
 from tests.app.rights.outcomes import Outcome
 from tests.support import world as worlds
 from tests.support.scenarios import a_typed_draft
@@ -167,6 +169,29 @@ an_antibody = of(lambda s: Asked(data={"primary": "anti-NeuN"}))
 a_client = of(lambda s: Asked(("empty",)))
 
 
+tubes_here = of(
+    lambda s: Asked(_keys(s.waiting), {"samples": [str(worlds.sample_of(s.waiting).pk)]})
+)
+another_day = of(lambda s: Asked((worlds.sample_of(s.waiting).pk,), {"day": _a_day_to_come()}))
+
+
+def _a_day_to_come() -> str:
+    return str(open_days(timezone.localdate() + timedelta(days=30))[0])
+
+
+def a_closed_day(world: World, person: Person) -> Asked:
+    """A day to come, as the page shows it, that is to be closed."""
+    day = date.fromisoformat(_a_day_to_come())
+    seen = seen_of(handoff_days([day])[day])
+    return Asked(data={"day": str(day), "capacity": "0", "note": "A fair", "seen": seen})
+
+
+def a_received_tube(series: Series) -> Asked:
+    sample = worlds.sample_of(series.waiting)
+    receive(sample, by=series.hands.clearer)
+    return Asked((sample.pk,), WHY)
+
+
 def a_step(series: Series) -> Asked:
     batch = worlds.batch_of(series.clearing)
     return Asked((batch.pk, batch.protocol.steps.all()[0].slug), {"when": "now", "note": "done"})
@@ -233,7 +258,9 @@ ROWS: tuple[Row, ...] = (
     # ------ requests            -- of what --------------- who may
     page("requests:home",             nothing,              SIGNED_IN),
     page("requests:request-list",     nothing,              SIGNED_IN),
+    page("requests:request-export",   nothing,              SIGNED_IN),
     page("requests:sample-list",      nothing,              SIGNED_IN),
+    page("requests:sample-export",    nothing,              SIGNED_IN),
     page("requests:request-new",      nothing,              SIGNED_IN),
     button("requests:request-new",    a_new_draft,          SIGNED_IN),
     page("requests:draft-edit",       a_draft,              EDITORS),
@@ -253,7 +280,17 @@ ROWS: tuple[Row, ...] = (
     page("requests:request-live",     a_request,            READERS),
     button("requests:request-withdraw", waiting_request,    WITHDRAWERS),
     page("requests:tube",             a_tube,               READERS, as_=Out.MOVED),
+    page("requests:sample-page",      waiting_sample,       READERS),
     button("requests:sample-receive", waiting_sample,       CLEARERS),
+    button("requests:receive-several", tubes_here,          CLEARERS),
+    button("requests:sample-take-back", of(a_received_tube), CLEARING_STAFF),
+    button("requests:sample-move",    another_day,          EDITORS | {P.CLEARER}),
+    page("requests:request-labels",   waiting_request,      READERS),
+    page("requests:request-labels-pdf",  a_request,            READERS),
+    # ------ hand-offs
+    page("requests:handoffs",         nothing,              SIGNED_IN),
+    page("requests:handoff-days",     nothing,              SIGNED_IN),
+    button("requests:handoff-day",    a_closed_day,         CLEARING_STAFF, hidden_from=set()),
     # ------ clearing
     page("clearing:queue",            nothing,              SIGNED_IN),
     page("clearing:batch",            begun_batch,          READERS),

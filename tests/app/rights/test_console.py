@@ -1,5 +1,6 @@
 """The staff console gives each role what its table says, and never touches states or history."""
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from django.utils import timezone
 
 from core_app.models import Event
 from processing_app.models import Atlas, ProcessingRequest
-from requests_app.models import Request, Subject
+from requests_app.models import HandoffDay, Request, Subject
 from requests_app.services import clearing
 from requests_app.workflows import withdraw_request
 from tests.app.rights import walk
@@ -38,6 +39,7 @@ def row_of(label: str, world: World) -> Model:
     """Return a row of the model that has a history, where rows of it can have one."""
     make = {
         "requests_app.request": lambda: world.main.imaged,
+        "requests_app.handoffday": lambda: HandoffDay.objects.create(day=date(2030, 1, 8)),
         "requests_app.subject": lambda: Subject.objects.create(name="m1"),
         "requests_app.clearingprotocol": lambda: worlds.batch_of(world.main.clearing).protocol,
         "requests_app.clearingbatch": lambda: worlds.batch_of(world.main.clearing),

@@ -18,7 +18,9 @@ OWNER = {P.OWNER, P.SELF_OWNER}
 LISTS = {
     "requests:home": (READERS, READERS),
     "requests:request-list": (READERS, READERS),
+    "requests:request-export": (READERS, READERS),
     "requests:sample-list": (READERS, READERS),
+    "requests:sample-export": (READERS, READERS),
     "clearing:queue": (BOSSES | {P.CLEARER}, BOSSES | {P.CLEARER} | OWNER),
     "imaging:queue": (BOSSES | {P.IMAGER}, BOSSES | {P.IMAGER} | OWNER),
     "processing:run-list": (READERS, READERS),
@@ -28,9 +30,9 @@ SOMEBODY = sorted(SIGNED_IN)
 
 
 def names_on(name: str, person: Person, world: World) -> set[str]:
-    """Return which animals the list mentions anywhere in its HTML."""
+    """Return which animals the list mentions anywhere in its HTML, or in its file."""
     world.turn(person)
-    text = world.browser(person).get(reverse(name)).content.decode().lower()
+    text = world.browser(person).get(reverse(name)).getvalue().decode().lower()
     return {animal for animal in (OTTER, HERON) if animal in text}
 
 
@@ -53,11 +55,12 @@ def test_an_outsider_sees_what_is_theirs_all_the_same(person: Person, world: Wor
 
 @pytest.mark.parametrize("words", [OTTER, "researcher"])
 def test_a_search_finds_nothing_for_a_stranger(words: str, world: World) -> None:
-    lists = [reverse("requests:request-list"), reverse("requests:sample-list")]
+    names = ["request-list", "request-export", "sample-list", "sample-export"]
+    lists = [reverse(f"requests:{name}") for name in names]
 
     pages = [world.browser(P.STRANGER).get(address, {"q": words}) for address in lists]
 
-    assert not any(f"{OTTER} " in page.content.decode() for page in pages)
+    assert not any(f"{OTTER} " in page.getvalue().decode() for page in pages)
 
 
 # Which requests are read by whom.
