@@ -1,14 +1,13 @@
 """Requests as a table for spreadsheets; what people typed cannot become a formula there."""
 
-import csv
 from collections.abc import Iterable
 
-from django.http import HttpResponse
+from django.http import StreamingHttpResponse
 from django.utils import timezone
 
+from core_app.exports import csv_answer
 from requests_app.overview import Row
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 HEADERS = (
     "owner", "request", "lab", "lab as typed", "species", "state", "samples", "stages",
     "next action", "submitted", "testing", "archival", "self-clearing", "self-imaging",
@@ -16,21 +15,10 @@ HEADERS = (
 )  # fmt: skip
 
 
-def safe(cell: object) -> str:
-    """Return the text of a cell; what a spreadsheet would compute gets an apostrophe."""
-    text = "" if cell is None else str(cell)
-    return f"'{text}" if text.startswith(FORMULA) else text
-
-
-def requests_csv(rows: Iterable[Row]) -> HttpResponse:
-    """Return the table as a download. The mark at its beginning makes spreadsheets read UTF-8."""
-    answer = HttpResponse("\ufeff", content_type="text/csv; charset=utf-8")
+def requests_csv(rows: Iterable[Row]) -> StreamingHttpResponse:
+    """Return the table as a download."""
     name = f"requests-{timezone.localdate()}.csv"
-    answer["Content-Disposition"] = f'attachment; filename="{name}"'
-    table = csv.writer(answer)
-    table.writerow(HEADERS)
-    table.writerows([safe(cell) for cell in _cells(row)] for row in rows)
-    return answer
+    return csv_answer(name, HEADERS, (_cells(row) for row in rows))
 
 
 def _cells(row: Row) -> list[object]:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.db.models import Count, IntegerField, OuterRef, Prefetch, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -196,6 +196,8 @@ class RequestAdmin(CorrectingAdmin, AskingAdmin):
         return None
 
     @admin.action(description="Export as CSV", permissions=["view"])
-    def export_requests(self, request: HttpRequest, queryset: QuerySet[Request]) -> HttpResponse:
+    def export_requests(
+        self, request: HttpRequest, queryset: QuerySet[Request]
+    ) -> StreamingHttpResponse:
         rows = queryset.select_related("owner", "lab", "species", "auditor")
         return requests_csv(rows_of(list(rows.prefetch_related(SAMPLES_WITH_BATCHES))))

@@ -1,16 +1,18 @@
 """Tubes in the staff console."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
+from core_app.errors import NotReady
 from core_app.http import person
 from core_app.models import User
 from requests_app.admin.asking import AskingAdmin
@@ -111,36 +113,28 @@ class SampleAdmin(CorrectingAdmin, AskingAdmin):
     @admin.action(description="Receive (in good condition)", permissions=["change"])
     def receive(self, request: HttpRequest, queryset: QuerySet[Sample]) -> None:
         rows = queryset.select_related("request__owner")
-        for_each(request, rows, lambda s: requests.receive(s, by=person(request)), "received")
+        for_each(request, rows, lambda s: _receive(s, by=person(request)), "received")
 
     @admin.action(description="Print labels", permissions=["view"])
     def print_labels(self, request: HttpRequest, queryset: QuerySet[Sample]) -> HttpResponse | None:
-        ids = queryset.order_by().values("request")
-        of = list(Request.objects.filter(pk__in=ids).select_related("owner").order_by("pk"))
-        if len(of) == 1:
-            return HttpResponseRedirect(labels_of(of[0]))
-        links = format_html_join(
-            ", ", '<a class="underline" href="{}">{}</a>', [(labels_of(r), r) for r in of]
-        )
-        messages.info(request, format_html("Labels of {} requests: {}", len(of), links))
+        tubes: dict[Request, list[Sample]] = defaultdict(list)
+        for sample in queryset.select_related("request__owner").order_by("request_id", "position"):
+            tubes[sample.request].append(sample)
+        pages = [(labels_of(of, samples), of) for of, samples in tubes.items()]
+        if len(pages) == 1:
+            return HttpResponseRedirect(pages[0][0])
+        links = format_html_join(", ", '<a class="underline" href="{}">{}</a>', pages)
+        messages.info(request, format_html("Labels of {} requests: {}", len(pages), links))
         return None
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Labels are offered where their pages exist."""
-        found: dict[str, Any] = super().get_actions(request)
-        if not has_labels():
-            found.pop("print_labels", None)
-        return found
+
+def _receive(sample: Sample, *, by: User) -> None:
+    if not requests.receive(sample, by=by):
+        who = sample.received_by or "somebody"
+        raise NotReady(f"It was here already: received by {who}, {minute(sample.received_at)}.")
 
 
-def labels_of(request: Request) -> str:
-    """Return the address of the labels of a request."""
-    return reverse("requests:request-labels", args=[request.owner.username, request.name])
-
-
-def has_labels() -> bool:
-    try:
-        reverse("requests:request-labels", args=["owner", "name"])
-    except NoReverseMatch:
-        return False
-    return True
+def labels_of(request: Request, samples: Iterable[Sample]) -> str:
+    """Return the address of the page that prints the labels of these tubes of a request."""
+    address = reverse("requests:request-labels", args=[request.owner.username, request.name])
+    return f"{address}?samples={','.join(str(sample.pk) for sample in samples)}"

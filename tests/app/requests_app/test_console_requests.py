@@ -50,7 +50,7 @@ def test_a_line_says_what_comes_next(console, researcher):
     words = words_of(console.get(LIST))
 
     assert "2 on the way" in words
-    assert "Hand the samples in" in words
+    assert "hands the 2 samples in" in words
     assert "0 days" in words
 
 
@@ -375,7 +375,7 @@ def test_a_request_that_has_a_lab_keeps_it(console, researcher, stranger):
 
 
 def table_of(answered):
-    return list(csv.DictReader(io.StringIO(answered.content.decode("utf-8-sig"))))
+    return list(csv.DictReader(io.StringIO(answered.getvalue().decode("utf-8-sig"))))
 
 
 def test_requests_are_exported(console, researcher):

@@ -6,7 +6,6 @@ import pytest
 from django.utils import timezone
 
 from core_app.models import Event
-from requests_app.admin.samples import has_labels
 from requests_app.models import Sample, Subject
 from requests_app.services import requests
 from tests.support.console import HOSTILE, answer, browser_of, page_of, press, words_of
@@ -206,10 +205,33 @@ def test_text_that_people_typed_is_inert(console, sample):
     assert not [page for page in pages if "<script>alert('x" in page.content.decode()]
 
 
-def test_labels_are_offered_where_their_pages_exist(console, sample):
-    listed = console.get(LIST).content.decode()
+def test_labels_of_the_chosen_tubes_are_printed(console, researcher):
+    both = [a_sample_plan("a"), a_sample_plan("b")]
+    request = a_submitted_request(researcher, a_plan(samples=both))
+    wanted = request.samples.get(name="b")
 
-    assert ("print_labels" in listed) == has_labels()
+    page = press(console, "print_labels", wanted)
+
+    assert page.redirect_chain[0][0].endswith(f"/labels/?samples={wanted.pk}")
+    assert page.context["only"] == {wanted.pk}
+
+
+def test_labels_of_several_requests_are_links(console, researcher, sample):
+    other = a_submitted_request(researcher, a_plan("other")).samples.get()
+
+    page = press(console, "print_labels", sample, other)
+
+    assert "Labels of 2 requests" in words_of(page)
+    assert f"/requests/researcher/other/labels/?samples={other.pk}" in page.content.decode()
+
+
+def test_a_tube_that_is_here_is_said_to_be_here(console, sample, clearer):
+    press(console, "receive", sample)
+
+    page = press(console, "receive", sample)
+
+    assert "It was here already: received by clearer" in words_of(page)
+    assert Event.objects.filter(verb="sample received").count() == 1
 
 
 def test_the_list_costs_as_much_for_thirty_as_for_one(
