@@ -12,6 +12,7 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 urlpatterns = [
     path("", include("requests_app.urls")),
     path("clearing/", include("requests_app.urls_clearing")),
+    path("feeds/", include("requests_app.urls_feeds")),
     path("imaging/", include("imaging_app.urls")),
     path("processing/", include("processing_app.urls")),
     path("viewers/", include("viewers_app.urls")),

@@ -42,6 +42,8 @@ OWN_ACCOUNT = (
     Entry("Sessions", "/accounts/sessions/"),
 )
 
+CALENDARS = Entry("Calendars", "/feeds/")
+
 
 def entries_for(person: User | AnonymousUser) -> list[Entry]:
     """Return what this person may need: the staff queues only with the role for them."""
@@ -77,7 +79,9 @@ def navigation(request: HttpRequest) -> dict[str, object]:
 def account_menu(context: template.Context) -> dict[str, object]:
     """Show who is signed in, and what concerns that person's account."""
     person = context["request"].user
-    entries = [CONSOLE, *OWN_ACCOUNT] if getattr(person, "is_staff", False) else OWN_ACCOUNT
+    entries = [CALENDARS, *OWN_ACCOUNT]
+    if getattr(person, "is_staff", False):
+        entries.insert(0, CONSOLE)
     return {
         "user": person,
         "entries": entries,

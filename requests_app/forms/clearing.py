@@ -20,6 +20,7 @@ NOW = "now"
 class StepForm(forms.Form):
     """One entry: `when` is "now" or "typed"; `replaces` is the revision that the person saw.
 
+    `person` is who typed it: on a shared computer somebody else may be signed in by now.
     `seconds_ago` comes with an entry that waited for the network: a phone's clock may be wrong, but
     it counts seconds well.
     """
@@ -35,6 +36,7 @@ class StepForm(forms.Form):
     note = forms.CharField(required=False)
     lot = forms.CharField(required=False, max_length=MOST_LOT)
     replaces = forms.IntegerField(required=False, min_value=0, max_value=32_000)
+    person = forms.CharField(required=False, max_length=150)
 
     def __init__(self, *args: Any, step: ProtocolStep, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -50,6 +52,12 @@ class StepForm(forms.Form):
             "replaces": given["replaces"] or 0,
         }
 
+    @property
+    def typed(self) -> list[str]:
+        """Return what was typed, to be copied where it can no longer be saved."""
+        names = ("performed_at", "note", "lot")
+        return [text for name in names if (text := str(self.data.get(name, "")).strip())]
+
     def _performed_at(self, shown: ClearingStepLog | None) -> datetime:
         typed: datetime | None = self.cleaned_data["performed_at"]
         if typed is None or self.cleaned_data["when"] == NOW:
@@ -57,6 +65,30 @@ class StepForm(forms.Form):
         if shown is not None and shown.performed_at.replace(second=0, microsecond=0) == typed:
             return shown.performed_at  # the box shows minutes; who left it alone changed no time
         return typed
+
+
+class StartForm(forms.Form):
+    """When the steps of a batch begin."""
+
+    start = forms.DateTimeField(
+        label="Start",
+        error_messages={
+            "required": "Choose a date and a time for the start.",
+            "invalid": "Give date and time, such as 2026-03-24 09:00.",
+        },
+    )
+
+
+class PinForm(forms.Form):
+    """A time for one step; `seen` is the one that the person saw."""
+
+    starts_at = forms.DateTimeField(
+        error_messages={
+            "required": "Choose a date and a time for this step.",
+            "invalid": "Give date and time, such as 2026-03-24 09:00.",
+        },
+    )
+    seen = forms.DateTimeField(required=False)
 
 
 class CompleteForm(forms.Form):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import Count, Q, QuerySet
 from django.http import Http404
@@ -108,6 +109,7 @@ class BenchStep:
     step: ProtocolStep
     log: ClearingStepLog | None
     starts_phase: bool
+    planned: datetime | None = None
 
     @property
     def is_done(self) -> bool:
@@ -115,12 +117,13 @@ class BenchStep:
 
 
 def bench_steps(batch: ClearingBatch) -> list[BenchStep]:
-    """Return the steps of the batch's protocol version in order, each with its log."""
+    """Return the steps of the batch's protocol version in order, each with its log and plan."""
+    plan = dict(batch.plan.order_by().values_list("step_id", "starts_at"))
     logs = {log.step_id: log for log in batch.log.select_related("by")}
     steps = list(batch.protocol.steps.all())
     before = [None, *[step.phase for step in steps]]
     return [
-        BenchStep(s, logs.get(s.pk), s.phase != phase)
+        BenchStep(s, logs.get(s.pk), s.phase != phase, plan.get(s.pk))
         for s, phase in zip(steps, before, strict=False)
     ]
 

@@ -136,7 +136,7 @@ def start(batch: ClearingBatch, *, by: User) -> None:
         _require_unclaimed(batch, by)
         advance(batch, ClearingState.IN_PROGRESS, by=by, note="claimed")
         ClearingBatch.objects.filter(pk=batch.pk).update(clearer=by)
-        planning.plan_from(batch, timezone.now())
+        planning.plan_from(batch, timezone.now().replace(second=0, microsecond=0))
     batch.clearer = by
 
 

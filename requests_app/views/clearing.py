@@ -1,34 +1,43 @@
-"""Pages of clearing: the queue and the bench page of one batch."""
+"""Pages of clearing: the queue, and the buttons that move a batch."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Any
+from datetime import datetime
+from functools import partial
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from core_app import roles
-from core_app.errors import DomainError
+from core_app.errors import Invalid
 from core_app.http import person, refusals_as_messages
 from core_app.models import User
 from core_app.roles import Role
 from requests_app import selectors
-from requests_app.forms.clearing import CompleteForm, StepForm, add_refusal
-from requests_app.models import ClearingBatch, ClearingProtocol, ClearingStepLog
-from requests_app.selectors import BenchStep
+from requests_app.models import ClearingBatch, ClearingProtocol, Species
+from requests_app.selectors import bench
+from requests_app.selectors.bench import Wanted
 from requests_app.services import clearing, requests
-from requests_app.states import ClearingState, RequestState
-from requests_app.workflows import complete_clearing, reopen_clearing
+from requests_app.states import ClearingState
+from requests_app.workflows import reopen_clearing
 
-NEWEST = 20
-UPCOMING = 3
-REFUSED = 422
+PER_PAGE = 20
+COLUMNS = (
+    ("batch", "Batch"),
+    ("owner", "Owner"),
+    ("protocol", "Protocol"),
+    ("species", "Species"),
+    ("samples", "Tubes"),
+    ("handoff", "Hand-off"),
+    ("due", "Due"),
+    ("clearer", "Clearer"),
+    ("since", "State"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +48,10 @@ class QueueLine:
     done: int = 0
     total: int = 0
     next_step: str = ""
+    next_at: datetime | None = None
     can_start: bool = False
+    can_claim: bool = False
+    is_overdue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,177 +63,106 @@ class Section:
     lines: list[QueueLine]
     nothing: str
     how: str
+    count: int
+    page: Page[ClearingBatch] | None = None
 
 
 @require_GET
 @login_required
 def queue(request: HttpRequest) -> HttpResponse:
-    """Show what is being cleared, what is ready and what was finished last."""
-    user = person(request)
-    rows = _filtered(selectors.clearing_queue(to=user), request.GET, user)
-    wanted = request.GET.get("state", "")
-    builders = (_in_progress, _ready, _complete)
-    sections = [build(rows, user) for build in builders]
-    context = {
-        "sections": [s for s in sections if wanted in {"", s.state}],
-        "states": [(s.state, s.title) for s in sections],
-        "state": wanted if wanted in {s.state for s in sections} else "",
-        "protocols": _protocol_names(),
-        "protocol": request.GET.get("protocol", ""),
-        "mine": request.GET.get("mine") == "1",
+    """Show what is being cleared, ready and finished; the filters are in the address."""
+    user, wanted = person(request), Wanted.from_query(request.GET.dict())
+    rows = bench.queue(wanted, to=user)
+    chosen = wanted.state if wanted.state in _TITLES else ""
+    built = {
+        ClearingState.IN_PROGRESS: partial(_in_progress, rows, wanted),
+        ClearingState.WAITING: partial(_ready, rows, wanted, user),
+        ClearingState.COMPLETE: partial(_complete, rows, wanted, request.GET.get("page")),
     }
+    context = {
+        "sections": [build() for state, build in built.items() if chosen in {"", state}],
+        "states": [(state.value, title) for state, title in _TITLES.items()],
+        "state": chosen,
+        "wanted": wanted,
+        "columns": COLUMNS,
+        "dues": bench.DUE,
+        "protocols": _protocol_names(),
+        "species": Species.objects.all(),
+        "clearers": bench.clearers_in(selectors.clearing_queue(to=user)),
+        "is_filtered": any([wanted.protocol, wanted.due, wanted.clearer, wanted.species,
+                            wanted.mine, wanted.words]),
+    }  # fmt: skip
     return render(request, "requests_app/clearing_queue.html", context)
 
 
-def _filtered(
-    rows: QuerySet[ClearingBatch], query: QueryDict, user: User
-) -> QuerySet[ClearingBatch]:
-    if protocol := query.get("protocol", ""):
-        rows = rows.filter(protocol__name=protocol)
-    if query.get("mine") == "1":
-        rows = rows.filter(clearer=user)
-    return rows
+_TITLES = {
+    ClearingState.IN_PROGRESS: "In progress",
+    ClearingState.WAITING: "Ready",
+    ClearingState.COMPLETE: "Complete",
+}
 
 
 def _protocol_names() -> list[str]:
-    rows = ClearingProtocol.objects.filter(batches__isnull=False)
-    return list(dict.fromkeys(rows.values_list("name", flat=True)))
+    rows = ClearingProtocol.objects.order_by("position", "name").values_list("name", flat=True)
+    return list(dict.fromkeys(rows))
 
 
-def _in_progress(rows: QuerySet[ClearingBatch], user: User) -> Section:
-    batches = rows.filter(state=ClearingState.IN_PROGRESS)
-    lines = [_line_with_steps(b) for b in batches.prefetch_related("log", "protocol__steps")]
+def _in_progress(rows: QuerySet[ClearingBatch], wanted: Wanted) -> Section:
+    batches = bench.ordered(rows.filter(state=ClearingState.IN_PROGRESS), wanted)
+    found = batches.prefetch_related("log", "plan", "protocol__steps")
+    lines = [_line_with_steps(batch) for batch in found]
     return Section(
-        ClearingState.IN_PROGRESS, "In progress", lines,
+        ClearingState.IN_PROGRESS, _TITLES[ClearingState.IN_PROGRESS], lines,
         "Nothing is being cleared.", "A batch comes here when somebody presses Start clearing.",
+        len(lines),
     )  # fmt: skip
 
 
 def _line_with_steps(batch: ClearingBatch) -> QueueLine:
     done = {log.step_id for log in batch.log.all()}
     steps = list(batch.protocol.steps.all())
-    following = next((step.label for step in steps if step.pk not in done), "")
-    return QueueLine(batch, done=len(done), total=len(steps), next_step=following)
+    following = next((step for step in steps if step.pk not in done), None)
+    planned = {row.step_id: row.starts_at for row in batch.plan.all()}
+    return QueueLine(
+        batch,
+        done=len(done),
+        total=len(steps),
+        next_step=following.label if following else "",
+        next_at=planned.get(following.pk) if following else None,
+        is_overdue=bench.is_overdue(batch),
+    )
 
 
-def _ready(rows: QuerySet[ClearingBatch], user: User) -> Section:
+def _ready(rows: QuerySet[ClearingBatch], wanted: Wanted, user: User) -> Section:
     is_staff = roles.has_role(user, Role.CLEARER, Role.MANAGER)
-    lines = [
-        QueueLine(batch, can_start=is_staff or selectors.can_start(batch, user))
-        for batch in rows.filter(state=ClearingState.WAITING)
-    ]
+    lines = []
+    for batch in bench.ordered(rows.filter(state=ClearingState.WAITING), wanted):
+        may = is_staff or selectors.can_start(batch, user)
+        is_free = batch.clearer_id in {None, user.pk}
+        lines.append(
+            QueueLine(
+                batch,
+                can_start=may and is_free,
+                can_claim=may and batch.clearer_id is None,
+                is_overdue=bench.is_overdue(batch),
+            )
+        )
     return Section(
-        ClearingState.WAITING, "Ready", lines,
+        ClearingState.WAITING, _TITLES[ClearingState.WAITING], lines,
         "Nothing waits to be cleared.", "Batches come here when a researcher submits a request.",
+        len(lines),
     )  # fmt: skip
 
 
-def _complete(rows: QuerySet[ClearingBatch], user: User) -> Section:
-    newest = rows.filter(state=ClearingState.COMPLETE).order_by("-state_since", "-id")[:NEWEST]
+def _complete(rows: QuerySet[ClearingBatch], wanted: Wanted, number: str | None) -> Section:
+    finished = rows.filter(state=ClearingState.COMPLETE)
+    page = Paginator(bench.ordered(finished, wanted, newest_first=True), PER_PAGE).get_page(number)
     return Section(
-        ClearingState.COMPLETE, "Complete", [QueueLine(batch) for batch in newest],
-        "Nothing is cleared yet.", f"The {NEWEST} batches finished last are listed here.",
+        ClearingState.COMPLETE, _TITLES[ClearingState.COMPLETE],
+        [QueueLine(batch) for batch in page],
+        "Nothing is cleared yet.", "Batches come here when their clearing is completed.",
+        page.paginator.count, page,
     )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """Steps that follow each other in one phase of a protocol."""
-
-    title: str
-    entries: list[BenchStep]
-
-    @property
-    def done(self) -> int:
-        return sum(entry.is_done for entry in self.entries)
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """An entry that was not saved: what was typed, and what stands there instead."""
-
-    entry: BenchStep
-    form: StepForm
-
-
-@require_GET
-@login_required
-def batch_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show the bench page of one batch."""
-    batch = selectors.get_batch(pk, to=person(request))
-    return render(request, "requests_app/clearing_batch.html", _bench(batch, person(request)))
-
-
-@require_GET
-@login_required
-def batch_steps(request: HttpRequest, pk: int) -> HttpResponse:
-    """Return the steps if they changed since the page saw them.
-
-    A change of state reloads the page: more than the steps is different then.
-    """
-    batch = selectors.get_batch(pk, to=person(request))
-    context = _bench(batch, person(request))
-    seen = request.GET.get("seen", "")
-    if seen == context["seen"]:
-        return HttpResponse(status=204)
-    response = render(request, "requests_app/clearing_steps.html", context)
-    if seen and not seen.startswith(f"{_state_seen(batch)}."):
-        response["HX-Refresh"] = "true"
-    return response
-
-
-def _bench(batch: ClearingBatch, user: User, **more: Any) -> dict[str, Any]:
-    """Return everything the bench page shows. Few queries: the steps are read once."""
-    entries = selectors.bench_steps(batch)
-    samples = list(batch.samples.select_related("request", "received_by"))
-    may_clear, can_log = selectors.may_clear(batch, user), selectors.can_log(batch, user)
-    return {
-        "batch": batch,
-        "order": batch.request,
-        "samples": samples,
-        "unreceived": [s for s in samples if s.received_at is None],
-        "can_start": selectors.can_start(batch, user),
-        "can_log": can_log,
-        "can_put_back": can_log and not any(entry.is_done for entry in entries),
-        "can_take_over": can_log and batch.clearer_id != user.pk,
-        "can_receive": may_clear and batch.request.state == RequestState.SUBMITTED,
-        "can_reopen": selectors.can_reopen(batch, user),
-        "complete_form": CompleteForm(initial={"link": batch.link}),
-        **_steps_of(batch, entries),
-        **more,
-    }
-
-
-def _steps_of(batch: ClearingBatch, entries: list[BenchStep]) -> dict[str, Any]:
-    missing = [entry for entry in entries if not entry.is_done]
-    logs = [entry.log for entry in entries if entry.log is not None]
-    latest = max(logs, key=lambda log: log.recorded_at, default=None)
-    return {
-        "current": missing[0] if missing else None,
-        "upcoming": missing[1 : 1 + UPCOMING],
-        "missing": missing,
-        "latest": next((entry for entry in entries if latest and entry.log == latest), None),
-        "phases": _phases(entries),
-        "done": len(logs),
-        "total": len(entries),
-        "is_live": batch.state == ClearingState.IN_PROGRESS,
-        "seen": _seen(batch, logs),
-    }
-
-
-def _phases(entries: Iterable[BenchStep]) -> list[Phase]:
-    groups = groupby(entries, key=lambda entry: (entry.step.phase, entry.step.phase_title))
-    return [Phase(title or phase, list(group)) for (phase, title), group in groups]
-
-
-def _state_seen(batch: ClearingBatch) -> str:
-    return f"{batch.state}.{batch.clearer_id or 0}"
-
-
-def _seen(batch: ClearingBatch, logs: list[ClearingStepLog]) -> str:
-    """Return a word that differs as soon as anything on the page would."""
-    latest = max((log.recorded_at.timestamp() for log in logs), default=0)
-    return f"{_state_seen(batch)}.{len(logs)}.{round(latest * 1000)}"
 
 
 @require_POST
@@ -234,7 +175,49 @@ def start_batch(request: HttpRequest, pk: int) -> HttpResponse:
         clearing.receive_and_start(batch, by=person(request))
     else:
         clearing.start(batch, by=person(request))
-    return redirect(_address_of(batch))
+    return redirect(address_of(batch))
+
+
+@require_POST
+@login_required
+@refusals_as_messages
+def claim_batch(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take a batch without starting it."""
+    batch = selectors.get_batch(pk, to=person(request))
+    clearing.claim(batch, by=person(request))
+    messages.success(request, f"{batch} is yours. Start it when the tubes are here.")
+    return redirect(address_of(batch))
+
+
+@require_POST
+@login_required
+@refusals_as_messages
+def release_batch(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let go of a batch that is not started."""
+    batch = selectors.get_batch(pk, to=person(request))
+    clearing.release(batch, by=person(request))
+    messages.success(request, f"{batch} is nobody's now.")
+    return redirect(address_of(batch))
+
+
+@require_POST
+@login_required
+@refusals_as_messages
+def assign_batch(request: HttpRequest, pk: int) -> HttpResponse:
+    """Give the batch to somebody who may clear it."""
+    batch = selectors.get_batch(pk, to=person(request))
+    clearer = chosen_person(request.POST.get("clearer", ""))
+    clearing.assign(batch, clearer=clearer, by=person(request))
+    messages.success(request, f"{batch} is with {clearer} now.")
+    return redirect(address_of(batch))
+
+
+def chosen_person(username: str) -> User:
+    """Return the person chosen in a select; raises Invalid for nobody."""
+    found = User.objects.filter(username=username, is_active=True).first() if username else None
+    if found is None:
+        raise Invalid("Choose a colleague from the list.", fields={"clearer": ["Choose one."]})
+    return found
 
 
 @require_POST
@@ -256,30 +239,7 @@ def take_over(request: HttpRequest, pk: int) -> HttpResponse:
     batch = selectors.get_batch(pk, to=person(request))
     clearing.assign(batch, clearer=person(request), by=person(request))
     messages.success(request, "This batch is yours now.")
-    return redirect(_address_of(batch))
-
-
-@require_POST
-@login_required
-def complete_batch(request: HttpRequest, pk: int) -> HttpResponse:
-    """Finish the batch, or say on the page what is missing."""
-    batch = selectors.get_batch(pk, to=person(request))
-    if batch.state == ClearingState.COMPLETE:
-        return redirect(_address_of(batch))  # pressed twice
-    form = CompleteForm(request.POST)
-    if form.is_valid():
-        given = form.cleaned_data
-        try:
-            complete_clearing(
-                batch, by=person(request), link=given["link"], skip_missing=given["left_out"]
-            )
-        except DomainError as refusal:
-            add_refusal(form, refusal)
-        else:
-            messages.success(request, "Clearing is complete. The samples are ready to be imaged.")
-            return redirect(_address_of(batch))
-    context = _bench(batch, person(request), complete_form=form)
-    return render(request, "requests_app/clearing_batch.html", context, status=REFUSED)
+    return redirect(address_of(batch))
 
 
 @require_POST
@@ -290,7 +250,7 @@ def reopen_batch(request: HttpRequest, pk: int) -> HttpResponse:
     batch = selectors.get_batch(pk, to=person(request))
     reopen_clearing(batch, by=person(request), reason=request.POST.get("reason", ""))
     messages.success(request, "The batch is open again; its log can be corrected.")
-    return redirect(_address_of(batch))
+    return redirect(address_of(batch))
 
 
 @require_POST
@@ -307,61 +267,8 @@ def receive_samples(request: HttpRequest, pk: int) -> HttpResponse:
     if chosen:
         named = chosen[0].name if len(chosen) == 1 else f"{len(chosen)} samples"
         messages.success(request, f"Received: {named}.")
-    return redirect(_address_of(batch))
+    return redirect(address_of(batch))
 
 
-@require_POST
-@login_required
-def record_step(request: HttpRequest, pk: int, slug: str) -> HttpResponse:
-    """Log or correct one step."""
-    user = person(request)
-    batch = selectors.get_batch(pk, to=user)
-    entry = _entry_of(batch, slug)
-    form = StepForm(request.POST, step=entry.step)
-    if form.is_valid():
-        try:
-            clearing.record_step(batch, slug, by=user, **form.entry(entry.log))
-        except DomainError as refusal:
-            add_refusal(form, refusal)
-    return _answer(request, batch, slug, form)
-
-
-@require_POST
-@login_required
-def take_back_step(request: HttpRequest, pk: int, slug: str) -> HttpResponse:
-    """Remove an entry made by mistake."""
-    user = person(request)
-    batch = selectors.get_batch(pk, to=user)
-    form = StepForm(request.POST, step=_entry_of(batch, slug).step)
-    if form.is_valid():
-        try:
-            seen = form.cleaned_data["replaces"] or 0
-            clearing.take_back_step(batch, slug, by=user, replaces=seen)
-        except DomainError as refusal:
-            add_refusal(form, refusal)
-    return _answer(request, batch, slug, form)
-
-
-def _entry_of(batch: ClearingBatch, slug: str) -> BenchStep:
-    for entry in selectors.bench_steps(batch):
-        if entry.step.slug == slug:
-            return entry
-    raise Http404("There is no such step in this protocol.")
-
-
-def _answer(request: HttpRequest, batch: ClearingBatch, slug: str, form: StepForm) -> HttpResponse:
-    """Return the steps as they are; a refused entry keeps what was typed and shows what stands."""
-    batch = selectors.get_batch(batch.pk, to=person(request))
-    context = _bench(batch, person(request))
-    if form.errors:
-        context["refusal"] = Refusal(_entry_of(batch, slug), form)
-    status = REFUSED if form.errors else 200
-    if request.htmx:  # type: ignore[attr-defined]  # django-htmx's hook
-        return render(request, "requests_app/clearing_answer.html", context, status=status)
-    if form.errors:
-        return render(request, "requests_app/clearing_batch.html", context, status=status)
-    return redirect(f"{_address_of(batch)}#bench-steps")
-
-
-def _address_of(batch: ClearingBatch) -> str:
+def address_of(batch: ClearingBatch) -> str:
     return reverse("clearing:batch", args=[batch.pk])

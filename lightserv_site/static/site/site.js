@@ -81,6 +81,16 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// --- signing out leaves nothing of this person on a shared computer ---
+document.addEventListener("submit", (event) => {
+  if (!event.target.action?.endsWith("/accounts/logout/")) return;
+  const who = document.querySelector(".menu-who strong")?.textContent.trim();
+  const kept = Object.keys(localStorage).filter((key) => key.startsWith(`bench:${who}:`));
+  const count = kept.length === 1 ? "1 entry was" : `${kept.length} entries were`;
+  if (kept.length && !confirm(`${count} not sent yet. Sign out and throw them away?`)) event.preventDefault();
+  else kept.forEach((key) => localStorage.removeItem(key));
+});
+
 document.querySelector("[data-focus-first]")?.focus();
 
 // What scrolls sideways must be reachable by keyboard, and only that.

@@ -57,6 +57,7 @@ async function send(entry) {
     body: new URLSearchParams({ ...entry.values, seconds_ago: seconds }),
   });
   if (answer.redirected) return show("Sign in again, so that they can be sent.");
+  if (answer.status === 403) return show("Reload the page, so that they can be sent.");
   if (answer.ok) localStorage.removeItem(entry.key);
   else if (answer.status < 500) await refused(entry, answer);
   return show();
@@ -117,7 +118,9 @@ for (const name of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
 
 // --- typed text survives the swap of the steps ---
 let typed = [];
+let left = [];
 let focused = "";
+let latest = document.getElementById("bench-steps")?.dataset.latest ?? "";
 
 function isTouched(form) {
   return [...form.elements].some((e) => e.type !== "hidden" && "defaultValue" in e && e.value !== e.defaultValue);
@@ -125,13 +128,15 @@ function isTouched(form) {
 
 function remember(form) {
   const fields = [...form.elements].filter((e) => e.name && e.type !== "submit");
-  return { id: form.id, slug: form.dataset.entry, values: fields.map((e) => [e.name, e.value]) };
+  const values = fields.map((e) => [e.name, e.value]);
+  return { id: form.id, slug: form.dataset.entry, label: form.dataset.label, values };
 }
 
-function putBack({ id, slug, values }) {
+function putBack(entry) {
+  const { id, slug, values } = entry;
   // A colleague may have logged the very step: then what was typed goes on among all steps.
   const form = document.getElementById(id) ?? document.getElementById(`all-${slug}`);
-  if (!form) return;
+  if (!form) return left.push(entry);
   for (const [name, value] of values) {
     if (name !== "csrfmiddlewaretoken" && form.elements[name]) form.elements[name].value = value;
   }
@@ -151,13 +156,80 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target.id !== "bench-steps") return;
+  left = [];
   typed.forEach(putBack);
   typed = [];
+  tell(event.detail.requestConfig?.verb);
   // htmx cannot give the focus back to what lay in a fold that is closed again.
   const place = focused && document.getElementById(focused);
   if (place && place !== document.activeElement) place.focus({ preventScroll: true });
   if (event.detail.requestConfig?.verb === "post") settle();
 });
+
+// --- what a colleague did meanwhile is said ---
+function tell(verb) {
+  const steps = document.getElementById("bench-steps");
+  const { latest: now, latestBy, latestName, person } = steps.dataset;
+  const box = document.getElementById("bench-told");
+  const isNews = now && now !== latest && latestBy !== person;
+  latest = now;
+  if (!box || verb !== "get" || !isNews) return;
+  box.textContent = `${latestName} logged: ${now}`;
+  box.hidden = false;
+}
+
+// --- the batch was completed, started or given away: reload, unless somebody types here ---
+document.addEventListener("bench-moved", () => {
+  const notes = [...document.querySelectorAll(".remark textarea")].filter((e) => e.value !== e.defaultValue);
+  const texts = left.map((entry) => `${entry.label}: ${ownWords(entry)}`);
+  texts.push(...notes.map((note) => note.value));
+  if (!texts.length) return location.reload();
+  showLeft(texts);
+});
+
+function ownWords(entry) {
+  const given = Object.fromEntries(entry.values);
+  return [given.performed_at, given.note, given.lot && `lot ${given.lot}`].filter(Boolean).join(", ");
+}
+
+function showLeft(texts) {
+  const box = document.getElementById("bench-left");
+  const body = document.createElement("div");
+  const title = document.createElement("strong");
+  title.textContent = "A colleague completed or moved this batch while you were typing; your entry was not saved.";
+  const list = document.createElement("ul");
+  for (const text of texts) {
+    const item = document.createElement("li");
+    item.textContent = text;
+    list.append(item);
+  }
+  const link = document.createElement("a");
+  link.href = location.pathname;
+  link.textContent = "Reload the page";
+  body.append(title, " Copy what you typed: ", list, link);
+  box.replaceChildren(body);
+  box.hidden = false;
+}
+
+// --- a remark that could not be saved says so, and is sent when the network is back ---
+for (const name of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
+  document.addEventListener(name, (event) => {
+    const form = event.detail.elt.closest?.("form[data-remark]");
+    if (!form) return;
+    form.dataset.unsaved = "yes";
+    form.querySelector(".remark-status span").textContent = "Not saved yet: the site does not answer. It is tried again.";
+  });
+}
+
+function resendRemarks() {
+  for (const form of document.querySelectorAll("form[data-unsaved]")) {
+    delete form.dataset.unsaved;
+    htmx.trigger(form, "resend");
+  }
+}
+
+addEventListener("online", resendRemarks);
+setInterval(() => navigator.onLine && resendRemarks(), RESEND_MS);
 
 // --- the next step's button comes to lie under the same thumb ---
 function settle() {

@@ -321,16 +321,16 @@ def test_polling_brings_a_colleagues_entry(bench, batch):
 
     assert response.status_code == 200
     assert "colleague" in response.content.decode()
-    assert "HX-Refresh" not in response
+    assert "HX-Trigger-After-Swap" not in response
 
 
-def test_polling_reloads_the_page_when_the_batch_is_finished(bench, batch, clearer):
+def test_polling_tells_the_script_when_the_batch_is_finished(bench, batch, clearer):
     seen = bench.get(address(batch)).context["seen"]
     clearing.complete(batch, by=clearer, skip_missing=True)
 
     response = bench.get(address(batch, "batch-steps"), {"seen": seen})
 
-    assert response["HX-Refresh"] == "true"
+    assert response["HX-Trigger-After-Swap"] == "bench-moved"
 
 
 def test_completing_too_early_names_the_steps(bench, batch):

@@ -45,7 +45,7 @@ BY_STATUS = {
 OURS = {"core_app", "requests_app", "imaging_app", "processing_app", "viewers_app", "datajoint_app"}
 # A page may note that somebody is looking, and a ticket is there to be used up.
 ASIDE = {"Ticket"}
-ASIDE_COLUMNS = {"last_activity_at"}
+ASIDE_COLUMNS = {"last_activity_at", "last_used_at"}
 WRITING = re.compile(r"(?:INSERT(?: IGNORE)? INTO|UPDATE|DELETE FROM|REPLACE INTO) [`\"]?(\w+)")
 
 

@@ -12,10 +12,12 @@ from urllib.parse import parse_qs, urlsplit
 from django.conf import settings
 from django.utils import timezone
 
+from core_app import feeds
+from core_app.models import User
 from imaging_app import services as imaging
 from requests_app.models import AntibodyTrial, Request
 from requests_app.selectors.handoffs import handoff_days, open_days, seen_of
-from requests_app.services import clearing, requests
+from requests_app.services import clearing, planning, requests
 from requests_app.services.requests import receive
 from tests.app.rights.outcomes import Outcome
 from tests.support import world as worlds
@@ -147,6 +149,20 @@ waiting_batch = of(
 )
 begun_batch = of(lambda s: Asked((worlds.batch_of(s.clearing).pk,), WHY))
 cleared_batch = of(lambda s: Asked((worlds.batch_of(s.cleared).pk,), WHY))
+a_start = of(
+    lambda s: Asked(
+        (worlds.batch_of(s.waiting).pk,),
+        {"start": f"{timezone.localtime() + timedelta(days=2):%Y-%m-%dT09:00}"},
+    )
+)
+a_remark = of(
+    lambda s: Asked((worlds.batch_of(s.clearing).pk, "unusual_clearing"), {"text": "A leak."})
+)
+given_batch = of(lambda s: Asked((worlds.batch_of(s.clearing).pk,), {"clearer": "clearer"}))
+several_batches = of(
+    lambda s: Asked(data={"batch": [worlds.batch_of(s.clearing).pk], "clearer": "clearer"})
+)
+a_scope = of(lambda s: Asked(data={"scope": "mine"}))
 THE_END = {"left_out": "on", "link": "https://example.org/sheet"}
 ended_batch = of(lambda s: Asked((worlds.batch_of(s.clearing).pk,), THE_END))
 ready_to_image = of(lambda s: Asked((worlds.imaging_batch_of(s.cleared).pk,)))
@@ -195,6 +211,53 @@ def a_received_tube(series: Series) -> Asked:
 def a_step(series: Series) -> Asked:
     batch = worlds.batch_of(series.clearing)
     return Asked((batch.pk, batch.protocol.steps.all()[0].slug), {"when": "now", "note": "done"})
+
+
+def a_time(series: Series) -> Asked:
+    batch = worlds.batch_of(series.clearing)
+    when = timezone.localtime() + timedelta(days=3)
+    return Asked(
+        (batch.pk, batch.protocol.steps.all()[1].slug), {"starts_at": f"{when:%Y-%m-%dT%H:%M}"}
+    )
+
+
+def a_pinned_step(series: Series) -> Asked:
+    batch, clearer = worlds.batch_of(series.clearing), series.hands.clearer
+    slug = batch.protocol.steps.all()[1].slug
+    planning.pin(batch, slug, at=timezone.now() + timedelta(days=3), by=clearer, seen=None)
+    return Asked((batch.pk, slug))
+
+
+def a_claimed_batch(series: Series) -> Asked:
+    batch = worlds.batch_of(series.waiting)
+    if batch.clearer is None:
+        clearing.claim(batch, by=series.hands.clearer)
+    return Asked((batch.pk,))
+
+
+def free_batch(world: World, person: Person) -> Asked:
+    """A self-clearing owner's batch is theirs from the start; here somebody let go of it."""
+    batch = worlds.batch_of(world.series(person).waiting)
+    clearing.release(batch, by=world.accounts["manager"])
+    return Asked((batch.pk,))
+
+
+def a_feed_of(user: User) -> tuple[str, int]:
+    token = feeds.make_feed(user, "mine")
+    return token, feeds.feeds_of(user).latest("pk").pk
+
+
+def own_feed(world: World, person: Person) -> Asked:
+    user = world.user(person) or world.accounts["stranger"]
+    return Asked((a_feed_of(user)[1],))
+
+
+def foreign_feed(world: World, person: Person) -> Asked:
+    return Asked((a_feed_of(world.accounts["hillman"])[1],))
+
+
+def a_calendar(world: World, person: Person) -> Asked:
+    return Asked((a_feed_of(world.accounts["clearer"])[0],))
 
 
 def a_logged_step(series: Series) -> Asked:
@@ -295,6 +358,18 @@ ROWS: tuple[Row, ...] = (
     page("clearing:queue",            nothing,              SIGNED_IN),
     page("clearing:batch",            begun_batch,          READERS),
     page("clearing:batch-steps",      begun_batch,          READERS),
+    page("clearing:batch-log",        begun_batch,          READERS),
+    page("clearing:batch-log-csv",    begun_batch,          READERS),
+    page("clearing:batch-plan",       begun_batch,          READERS),
+    button("clearing:batch-plan-make", a_start,             CLEARERS),
+    button("clearing:step-pin",       of(a_time),           CLEARERS),
+    button("clearing:step-unpin",     of(a_pinned_step),    CLEARERS),
+    button("clearing:batch-remark",   a_remark,             CLEARERS),
+    page("clearing:today",            nothing,              SIGNED_IN),
+    button("clearing:today-reassign", several_batches,      CLEARING_STAFF),
+    button("clearing:batch-claim",    free_batch,           CLEARERS),
+    button("clearing:batch-release",  of(a_claimed_batch),  CLEARERS),
+    button("clearing:batch-assign",   given_batch,          CLEARING_STAFF),
     button("clearing:batch-receive",  waiting_batch,        CLEARERS),
     button("clearing:batch-start",    waiting_batch,        CLEARERS),
     button("clearing:step-record",    of(a_step),           CLEARERS),
@@ -314,6 +389,15 @@ ROWS: tuple[Row, ...] = (
     page("clearing:antibody-edit",    of(a_trial),          TRIAL_EDITORS),
     button("clearing:antibody-edit",  of(a_trial),          TRIAL_EDITORS, hidden_from=SIGNED_IN),
     button("clearing:antibody-rate",  of(a_trial),          TRIAL_EDITORS, hidden_from=set()),
+    # ------ calendars
+    page("feeds:list",                nothing,              SIGNED_IN),
+    Row("feeds:make", "POST", a_scope, _gets((SIGNED_IN, Out.DONE), (NOBODY, Out.SIGN_IN))),
+    Row("feeds:revoke", "POST", own_feed,                   _gets((SIGNED_IN, Out.DONE),
+                                                                  (NOBODY, Out.SIGN_IN))),
+    Row("feeds:revoke", "POST", foreign_feed,               _gets((SIGNED_IN, Out.HIDDEN),
+                                                                  (NOBODY, Out.SIGN_IN)),
+        case="of somebody else"),
+    Row("feeds:calendar", "GET", a_calendar,                _gets(FOR_ALL)),
     # ------ imaging
     page("imaging:queue",             nothing,              SIGNED_IN),
     page("imaging:batch",             ready_to_image,       READERS),
