@@ -131,9 +131,9 @@ def start(batch: ClearingBatch, *, by: User) -> None:
             f"The batch is {batch.get_state_display().lower()}, so there is nothing to start. "
             "A finished one is re-opened, with a reason."
         )
-    _require_received(batch)
     with transaction.atomic():
         _require_unclaimed(batch, by)
+        _require_received(batch)
         advance(batch, ClearingState.IN_PROGRESS, by=by, note="claimed")
         ClearingBatch.objects.filter(pk=batch.pk).update(clearer=by)
         planning.plan_from(batch, timezone.now().replace(second=0, microsecond=0))

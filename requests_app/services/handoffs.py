@@ -18,7 +18,7 @@ from requests_app.states import ClearingState, RequestState
 
 MOST_CAPACITY = 999
 MOST_NOTE = 100
-FARTHEST = timedelta(days=730)
+FARTHEST = timedelta(days=5 * 366)
 
 
 def set_day(day: date, *, capacity: int | None, note: str, seen: str, by: User) -> Day:
@@ -53,7 +53,7 @@ def move(sample: Sample, day: date, *, by: User) -> None:
     if not may_move(sample, by):
         raise NotAllowed("Only who handed the request in, or clearing staff, change this day.")
     if not timezone.localdate() <= day <= timezone.localdate() + FARTHEST:
-        raise _refused("Choose a day to come, within two years.")
+        raise _refused("Choose a day to come, within five years.")
     with transaction.atomic():
         hold(day)
         batch = _waiting_batch_of(sample)
