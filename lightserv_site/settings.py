@@ -81,10 +81,12 @@ ROOT_URLCONF = "lightserv_site.urls"
 VIEWER_URLCONF = "lightserv_site.viewer_urls"
 WSGI_APPLICATION = "lightserv_site.wsgi.application"
 
+# A facility's own wording stands before ours.
+TEMPLATE_DIR = env.path("TEMPLATE_DIR", default=VAR_DIR / "templates")
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "lightserv_site" / "templates"],
+        "DIRS": [TEMPLATE_DIR, BASE_DIR / "lightserv_site" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

@@ -23,6 +23,14 @@ SCREENS: dict[str, tuple[Person, Callable[[World], str]]] = {
     "review of a draft": (Person.OWNER, lambda w: f"/drafts/{w.main.draft.pk}/review/"),
     "request": (Person.OWNER, lambda w: f"/requests/{w.main.imaged.folder}/"),
     "samples": (Person.OWNER, lambda w: "/samples/"),
+    "tube": (Person.CLEARER, lambda w: f"/samples/{worlds.sample_of(w.main.waiting).pk}/"),
+    "tube of the owner": (
+        Person.OWNER,
+        lambda w: f"/samples/{worlds.sample_of(w.main.imaged).pk}/",
+    ),
+    "labels": (Person.OWNER, lambda w: f"/requests/{w.main.waiting.folder}/labels/"),
+    "hand-offs": (Person.OWNER, lambda w: "/handoffs/?month=2030-01"),
+    "hand-offs of a day": (Person.CLEARER, lambda w: "/handoffs/?day=2030-01-07"),
     "clearing": (Person.CLEARER, lambda w: "/clearing/"),
     "bench": (
         Person.CLEARER,

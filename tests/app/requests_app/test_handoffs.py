@@ -3,10 +3,12 @@
 import json
 from datetime import date, timedelta
 from functools import partial
+from pathlib import Path
 
 import pytest
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from core_app.errors import Invalid, NotAllowed, NotReady, StaleState, Taken
 from core_app.models import Event, OutboxRow, User
@@ -223,6 +225,21 @@ def test_everybody_signed_in_sees_the_calendar(query: str, stranger: User) -> No
 @pytest.mark.parametrize("query", ["?day=9999-12-31", "?day=0001-01-01", "?day=x"])
 def test_a_day_that_cannot_be_shown_opens_no_day(query: str, clearer: User) -> None:
     assert 'id="day"' not in text(clearer, query)
+
+
+def test_a_facility_says_in_its_own_words_how_to_hand_in(
+    stranger: User, settings: Settings, tmp_path: Path
+) -> None:
+    own = tmp_path / "requests_app" / "handoff_how.html"
+    own.parent.mkdir()
+    own.write_text("Ring the bell twice.")
+    first = settings.TEMPLATES[0]
+    settings.TEMPLATES = [{**first, "DIRS": [tmp_path, *first["DIRS"]]}]
+
+    page = text(stranger)
+
+    assert "Ring the bell twice." in page
+    assert "How to hand in" not in page
 
 
 def test_today_is_marked(stranger: User) -> None:
