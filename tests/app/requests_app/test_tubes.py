@@ -107,6 +107,13 @@ def test_the_page_says_where_the_tube_is_and_what_was_ordered(bench: Client, tub
     assert "1.3x: 488 (registration)" in page
 
 
+def test_the_request_leads_to_its_tubes_and_labels(bench: Client, tube: Sample) -> None:
+    page = bench.get("/requests/researcher/first_brains/").content.decode()
+
+    assert f'href="{page_of(tube)}"' in page
+    assert 'href="/requests/researcher/first_brains/labels/"' in page
+
+
 def test_one_large_button_receives_a_good_tube(bench: Client, tube: Sample, clearer: User) -> None:
     bench.post(f"{page_of(tube)}receive/", {"back": tube.pk})
 
