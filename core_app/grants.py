@@ -51,11 +51,16 @@ _OF_ROLE: dict[Role, dict[str, tuple[str, ...]]] = {
         "requests_app.handoffday": (*KEEP, "delete"),
         "imaging_app.imagingbatch": WORK,
         "processing_app.run": WORK,
+        "core_app.mail": VIEW,
         "core_app.user": KEEP,
         "core_app.lab": KEEP,
         "core_app.labmembership": (*KEEP, "delete"),
     },
-    Role.OPERATOR: {"processing_app.run": VIEW, "viewers_app.viewersession": WORK},
+    Role.OPERATOR: {
+        "core_app.mail": VIEW,
+        "processing_app.run": VIEW,
+        "viewers_app.viewersession": WORK,
+    },
 }
 
 

@@ -19,6 +19,7 @@ from requests_app.models import ClearingBatch, Request, Sample
 from requests_app.states import ClearingState
 
 HANDOFFS = "/handoffs/"
+MOST_STEPS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,7 @@ def _received_letter(request: Request, batches: Sequence[ClearingBatch]) -> Lett
             ("Request", str(request)),
             *((f"Clearing batch {b.number}", _chemistry(b)) for b in batches),
         ),
-        items_title="Samples",
-        items=tuple(_with_handoff(sample) for sample in samples),
+        lists=(("Samples", tuple(_with_handoff(sample) for sample in samples)),),
         closing=_what_follows(request),
         links=(
             ("The request, and where its samples are", address_of(request)),
@@ -80,8 +80,8 @@ def _what_follows(request: Request) -> tuple[str, ...]:
         clearing = "The owner clears the samples, and logs each step on the site."
     else:
         clearing = (
-            "Then clearing staff clear them. This address gets a mail as soon as a clearing batch "
-            "is complete."
+            "Then clearing staff clear them. The correspondence address gets a mail as soon as a "
+            "clearing batch is complete."
         )
     imaging = (
         "The owner takes the images." if request.self_imaging else "Imaging staff take the images."
@@ -120,7 +120,7 @@ def _to_clear_letter(request: Request, batches: Sequence[ClearingBatch]) -> Lett
                 (
                     f"Batch {b.number}",
                     f"{_chemistry(b)}; {_count(b.samples.all())}; "
-                    f"hand-off {b.expected_handoff_date or 'not planned'}",
+                    f"first hand-off {b.expected_handoff_date or 'not planned'}",
                 )
                 for b in batches
             ),
@@ -188,7 +188,6 @@ def _cleared_letter(
     again: bool,
 ) -> Letter:  # fmt: skip
     request, samples = batch.request, list(batch.samples.all())
-    left_out = ", ".join(step.label for step in selectors.missing_steps(batch))
     links = [("Imaging", reverse("imaging:queue"))] if is_self_imaged else []
     return Letter(
         subject=f"Clearing complete{' again' if again else ''}: "
@@ -203,14 +202,21 @@ def _cleared_letter(
             ("Protocol", str(batch.protocol)),
             ("Antibodies", _antibodies(batch) or "none"),
             ("Completed by", str(by)),
-            *((("Steps left out", left_out),) if left_out else ()),
-            ("Stages of these samples", strip),
+            ("Stages", strip),
         ),
-        items_title="Samples of this batch",
-        items=tuple(sample.name for sample in samples),
+        lists=(
+            ("Samples of this batch", tuple(sample.name for sample in samples)),
+            ("Steps left out", _left_out(batch)),
+        ),
         closing=(_next_step(is_self_imaged=is_self_imaged, is_staffs=is_staffs),),
         links=(*links, ("The request", address_of(request))),
     )
+
+
+def _left_out(batch: ClearingBatch) -> tuple[str, ...]:
+    labels = [step.label for step in selectors.missing_steps(batch)]
+    rest = len(labels) - MOST_STEPS
+    return (*labels[:MOST_STEPS], f"and {rest} more") if rest > 0 else tuple(labels)
 
 
 def _next_step(*, is_self_imaged: bool, is_staffs: bool) -> str:
@@ -232,18 +238,17 @@ def _to_image_letter(
         opening=f"{_count(samples)} of the request {_named(request)} of {request.owner} "
         "can be imaged.",
         facts=(("Request", str(request)), ("Clearing batch", str(batch.number))),
-        items_title="Samples",
-        items=tuple(
-            f"{name} ({', '.join(one.objectives)})" if one.objectives else name
-            for one in ready
-            for name in one.samples
-        ),
+        lists=(("Samples", tuple(_with_objectives(n, one) for one in ready for n in one.samples)),),
         closing=("Whoever starts an imaging batch has it.",),
         links=(
             *(("Imaging batch", reverse("imaging:batch", args=[one.pk])) for one in ready),
             ("What waits to be imaged", reverse("imaging:queue")),
         ),
     )
+
+
+def _with_objectives(name: str, batch: ReadyForImaging) -> str:
+    return f"{name} ({', '.join(batch.objectives)})" if batch.objectives else name
 
 
 def tell_reopened(batch: ClearingBatch, *, by: User, reason: str) -> None:
@@ -311,7 +316,7 @@ def address_of(request: Request) -> str:
 
 def _correspondents(request: Request) -> list[Recipient]:
     address = request.correspondence_email or request.owner.email
-    return [at_address(address, why="it is the correspondence address of this request")]
+    return [at_address(address, why="this is the correspondence address of the request")]
 
 
 def _owns(request: Request) -> str:

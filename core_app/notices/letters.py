@@ -15,6 +15,7 @@ from django.template.loader import render_to_string
 
 LONGEST_SUBJECT = 200
 LONGEST_QUOTE = 2000
+MOST_ITEMS = 50
 WIDTH = 76
 # Embeddings, overrides and isolates of the direction of writing; they reach beyond a value's end.
 DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -22,13 +23,12 @@ DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """The words of one mail. Links are (what it is, path on this site)."""
+    """The words of one mail. Lists are (title, items), links (what it is, path on this site)."""
 
     subject: str
     opening: str
     facts: tuple[tuple[str, str], ...] = ()
-    items_title: str = ""
-    items: tuple[str, ...] = ()
+    lists: tuple[tuple[str, tuple[str, ...]], ...] = ()
     quote_title: str = ""
     quote: str = ""
     closing: tuple[str, ...] = ()
@@ -80,13 +80,18 @@ def _harmless(letter: Letter) -> dict[str, Any]:
     return {
         "opening": one_line(letter.opening),
         "facts": [(one_line(label), one_line(value)) for label, value in letter.facts],
-        "items_title": one_line(letter.items_title),
-        "items": [one_line(item) for item in letter.items],
+        "lists": [(one_line(title), _shown(items)) for title, items in letter.lists if items],
         "quote_title": one_line(letter.quote_title),
         "quote": [one_line(line) for line in quote.splitlines()] if quote else [],
         "closing": [one_line(paragraph) for paragraph in letter.closing],
         "links": [(one_line(words), f"{settings.SITE_URL}{path}") for words, path in letter.links],
     }
+
+
+def _shown(items: tuple[str, ...]) -> list[str]:
+    rest = len(items) - MOST_ITEMS
+    lines = [one_line(item) for item in items[:MOST_ITEMS]]
+    return [*lines, f"and {rest} more"] if rest > 0 else lines
 
 
 def _tidied(text: str) -> str:
@@ -96,6 +101,8 @@ def _tidied(text: str) -> str:
 
 
 def _wrapped(line: str) -> list[str]:
+    if line == "--":
+        return ["-- "]  # by which mail programs know what is no part of the message
     if len(line) <= WIDTH:
         return [line]
     indent = {"- ": "  ", "> ": "> "}.get(line[:2], "")

@@ -252,8 +252,12 @@ _SIGNS = {"waiting": "○", "progress": "◐", "done": "●", "failed": "×", "s
 
 
 def strip_in_words(strip: Iterable[Stage]) -> str:
-    """Return the strip as text, for mails: `● Received: all, ◐ Clearing: 1 of 2`."""
-    return ", ".join(f"{_SIGNS[one.state]} {one.stage}: {one.word}" for one in strip)
+    """Return the strip as text, for mails: `● Received · ◐ Clearing (1 of 2) · ○ Imaging`."""
+    return " · ".join(
+        f"{_SIGNS[one.state]} {one.stage}"
+        + ("" if one.state in {"done", "waiting"} else f" ({one.word})")
+        for one in strip
+    )
 
 
 def _only(words: Iterable[str]) -> str:

@@ -162,8 +162,8 @@ def test_a_long_subject_is_shortened_in_its_middle():
 
 def test_what_people_typed_is_inert_in_both_parts():
     letter = Letter(
-        subject="x", opening=HOSTILE, facts=((HOSTILE, HOSTILE),), items_title="y",
-        items=(HOSTILE,), quote_title="z", quote=HOSTILE, closing=(HOSTILE,),
+        subject="x", opening=HOSTILE, facts=((HOSTILE, HOSTILE),), lists=(("y", (HOSTILE,)),),
+        quote_title="z", quote=HOSTILE, closing=(HOSTILE,),
     )  # fmt: skip
 
     (mail,) = told(letter)

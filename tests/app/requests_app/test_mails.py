@@ -126,7 +126,7 @@ def test_clearers_are_told_of_new_work(researcher, clearer, imager, manager, adm
     assert addresses_of("clearing-requested") == ["clearer", "colleague"]
     mail = mails_of("clearing-requested")[0]
     assert mail.subject.endswith("New request to clear: “first brains” of researcher")
-    assert "Batch 1: iDISCO abbreviated clearing; 1 sample; hand-off 2030-01-07" in mail.text
+    assert "Batch 1: iDISCO abbreviated clearing; 1 sample; first hand-off 2030-01-07" in mail.text
     assert "/clearing/" in mail.html
 
 
@@ -145,7 +145,7 @@ def test_notes_for_the_clearer_are_quoted_and_harmless(researcher, clearer):
     assert "<script" not in html
     assert "> Bcc: all@example.org" in text
     assert not {"\u202e"} & set(text + html)
-    assert text.count("\n--\n") == 1
+    assert text.count("\n-- \n") == 1
 
 
 # E3: the reminder about the storage group.
@@ -253,7 +253,7 @@ def test_the_samples_of_this_batch_and_no_others_are_told_cleared(researcher, cl
     assert "second-a" not in mail.text + mail.html
     assert "Protocol: iDISCO abbreviated clearing" in mail.text
     assert "Antibodies: none" in mail.text
-    assert "● Clearing: all" in mail.text
+    assert "Stages: ● Received · ● Clearing · ○ Imaging · ○ Processing" in mail.text
 
 
 def test_protocol_antibodies_and_left_out_steps_are_those_of_the_batch(
@@ -269,7 +269,7 @@ def test_protocol_antibodies_and_left_out_steps_are_those_of_the_batch(
     complete_clearing(batch, by=clearer, skip_missing=True)
 
     text, html = parts_of("clearing-complete")
-    assert f"Steps left out: {wanted[0].label}" in text
+    assert f"Steps left out:\n- {wanted[0].label}" in text
     assert wanted[1].label not in text
     assert "Antibodies: goat <anti> GFP, x" in text
     assert "goat &lt;anti&gt; GFP" in html

@@ -38,6 +38,7 @@ MANAGING = S | {P.MANAGER}
 CLEARING = S | {P.CLEARER, P.MANAGER}
 IMAGING = S | {P.IMAGER, P.MANAGER}
 PROCESSING = S | {P.PROCESSOR, P.MANAGER}
+MAILS = S | {P.MANAGER, P.OPERATOR}
 
 # fmt: off
 CONSOLE: Mapping[str, Rights] = {
@@ -75,6 +76,7 @@ CONSOLE: Mapping[str, Rights] = {
     "core_app.lab":                  _rights("v", ({P.MANAGER}, "vac"), (S, "vacd"),
                                              delete_selected=S, merge=MANAGING),
     "core_app.event":                _rights("v"),
+    "core_app.mail":                 _rights("", (MAILS, "v"), send_again=MAILS, give_up=MAILS),
 }
 # fmt: on
 
