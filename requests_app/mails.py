@@ -18,7 +18,6 @@ from requests_app import selectors
 from requests_app.models import ClearingBatch, Request, Sample
 from requests_app.states import ClearingState
 
-HANDOFFS = "/handoffs/"
 MOST_STEPS = 8
 
 
@@ -66,7 +65,7 @@ def _received_letter(request: Request, batches: Sequence[ClearingBatch]) -> Lett
         closing=_what_follows(request),
         links=(
             ("The request, and where its samples are", address_of(request)),
-            ("How to hand samples in, and on which days", HANDOFFS),
+            ("How to hand samples in, and on which days", reverse("requests:handoffs")),
         ),
     )
 
