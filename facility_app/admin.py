@@ -71,12 +71,7 @@ class MailAdmin(HistoryMixin, ModelAdmin):  # type: ignore[misc]  # unfold has n
 
     @admin.display(description="state")
     def state(self, mail: Mail) -> str:
-        if mail.sent_at:
-            return "sent"
-        if mail.given_up_at:
-            return "given up"
-        times = "once" if mail.attempts == 1 else f"{mail.attempts} times"
-        return f"failed {times}, tried again" if mail.attempts else "waiting"
+        return mail.outcome
 
     @admin.display(description="request", ordering="root_id")
     def request_link(self, mail: Mail) -> SafeString | str:

@@ -46,3 +46,13 @@ class Mail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subject} → {self.to}"
+
+    @property
+    def outcome(self) -> str:
+        """Say what became of it so far."""
+        if self.sent_at:
+            return "sent"
+        if self.given_up_at:
+            return "given up"
+        times = "once" if self.attempts == 1 else f"{self.attempts} times"
+        return f"failed {times}, tried again" if self.attempts else "waiting"

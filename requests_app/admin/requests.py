@@ -104,7 +104,10 @@ class RequestAdmin(CorrectingAdmin, AskingAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         obj = self.get_object(request, object_id)
-        extra = {**(extra_context or {}), "sections": sections.of_request(obj) if obj else []}
+        shown = sections.of_request(obj) if obj else []
+        if obj and request.user.has_perm("core_app.view_mail"):
+            shown.append(sections.mails_of(obj))
+        extra = {**(extra_context or {}), "sections": shown}
         return super().change_view(request, object_id, form_url, extra)
 
     def view_on_site(self, obj: Request) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.html import format_html
 
+from core_app.models import Mail
 from imaging_app.models import ImagingRequest
 from processing_app.models import ProcessingRequest
 from requests_app import selectors
@@ -14,6 +15,7 @@ from requests_app.admin.outcomes import link_to
 from requests_app.models import AntibodyTrial, ClearingBatch, PlannedStep, Request, Sample
 
 Section = dict[str, Any]
+MOST_MAILS = 100
 
 
 def minute(at: datetime | None) -> str:
@@ -40,6 +42,16 @@ def of_request(request: Request) -> list[Section]:
         _samples(request), _batches(request), _imaging(request), _processing(request),
         _trials(request),
     ]  # fmt: skip
+
+
+def mails_of(request: Request) -> Section:
+    """Return what was told of the request, newest first; for those who may read mails."""
+    rows = Mail.objects.filter(root_id=request.pk).order_by("-id")[:MOST_MAILS]
+    return _section(
+        "Mails",
+        ["When", "To", "Subject", "Outcome", "Error"],
+        ([minute(m.created_at), m.to, link_to(m, m.subject), m.outcome, m.error] for m in rows),
+    )
 
 
 def _samples(request: Request) -> Section:

@@ -97,6 +97,18 @@ def test_the_list_takes_no_more_queries_for_many_mails(
         console.get(reverse(LIST))
 
 
+def test_the_mails_of_a_request_are_on_its_page(client, console, clearer, received):
+    page = reverse("admin:requests_app_request_change", args=[received.root_id])
+    mail = reverse("admin:core_app_mail_change", args=[received.pk])
+
+    for_operator = console.get(page).content.decode()
+    client.force_login(clearer, backend=BACKEND)
+    for_clearer = client.get(page).content.decode()
+
+    assert mail in for_operator
+    assert mail not in for_clearer
+
+
 def test_the_text_is_shown_as_text(console, researcher, clearer, manager):
     request = a_submitted_request(
         researcher, a_plan(samples=(a_sample_plan(notes_for_clearer=HOSTILE),))
