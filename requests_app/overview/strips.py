@@ -248,7 +248,9 @@ def _joint(name: str, stages: Sequence[Stage]) -> Stage:
     return Stage(name, "waiting", "waiting")
 
 
-_SIGNS = {"waiting": "○", "progress": "◐", "done": "●", "failed": "×", "skipped": "–"}
+_SIGNS = {
+    "waiting": "○", "progress": "◐", "needs-you": "!", "done": "●", "failed": "×", "skipped": "–",
+}  # fmt: skip
 
 
 def strip_in_words(strip: Iterable[Stage]) -> str:
