@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from requests_app.views import antibodies, bench, clearing, logs, plans, today
+from requests_app.views import antibodies, bench, clearing, logs, plans, protocols, today
 
 app_name = "clearing"
 urlpatterns = [
@@ -33,6 +33,7 @@ urlpatterns = [
         bench.take_back_step,
         name="step-take-back",
     ),
+    path("protocols/<int:pk>/", protocols.preview, name="protocol-preview"),
     path("antibodies/", antibodies.history, name="antibody-history"),
     path("antibodies/history.csv", antibodies.history_csv, name="antibody-csv"),
     path("antibodies/overview/", antibodies.overview, name="antibody-overview"),

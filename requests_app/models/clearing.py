@@ -23,7 +23,7 @@ class ClearingProtocol(models.Model):
         default=False, help_text="The clearer gives a link to a spreadsheet."
     )
     is_offered = models.BooleanField(
-        default=True, help_text="Researchers may choose it in new requests."
+        default=False, help_text="Researchers may choose it in new requests."
     )
     position = models.PositiveSmallIntegerField(default=0)
 

@@ -77,7 +77,7 @@ def test_a_used_protocol_is_frozen(console, researcher):
 
     assert 'name="title"' not in page
     assert 'name="steps-0-label"' not in page
-    assert 'name="is_offered"' in page
+    assert 'name="position"' in page
 
 
 def test_an_unused_protocol_can_be_edited(console):

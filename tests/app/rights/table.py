@@ -267,6 +267,10 @@ def a_logged_step(series: Series) -> Asked:
     return Asked((batch.pk, slug), {"replaces": "1"})
 
 
+def a_protocol(series: Series) -> Asked:
+    return Asked((worlds.batch_of(series.clearing).protocol.pk,))
+
+
 def a_trial(series: Series) -> Asked:
     """A trial of a request, and what everybody sends who corrects it: here, that it worked."""
     trial = AntibodyTrial.objects.create(
@@ -378,6 +382,7 @@ ROWS: tuple[Row, ...] = (
     button("clearing:batch-complete", ended_batch,          CLEARERS),
     button("clearing:batch-take-over", begun_batch,         CLEARING_STAFF),
     button("clearing:batch-reopen",   cleared_batch,        CLEARING_STAFF),
+    page("clearing:protocol-preview", of(a_protocol),       STAFF),
     page("clearing:antibody-hints",   an_antibody,          SIGNED_IN),
     page("clearing:antibody-history", nothing,              SIGNED_IN),
     page("clearing:antibody-csv",     nothing,              SIGNED_IN),
