@@ -12,7 +12,7 @@ KEEP = ("view", "add", "change")
 
 _EVERYTHING_READABLE = {
     "requests_app": ["request", "sample", "clearingbatch", "clearingsteplog", "clearingprotocol",
-                     "species"],
+                     "species", "antibodytrial"],
     "imaging_app": ["imagingrequest", "imagingbatch", "imagingresolution", "imagingchannel",
                     "rawdelivery", "microscope", "objective", "wavelength"],
     "processing_app": ["processingrequest", "run", "step", "attempt", "product", "atlas"],
@@ -29,6 +29,7 @@ _OF_ROLE: dict[Role, dict[str, tuple[str, ...]]] = {
         "requests_app.subject": (*KEEP, "delete"),
         "requests_app.handoffweekday": WORK,
         "requests_app.handoffday": (*KEEP, "delete"),
+        "requests_app.antibodytrial": WORK,
     },
     Role.IMAGER: {
         "imaging_app.imagingbatch": WORK,
@@ -49,6 +50,7 @@ _OF_ROLE: dict[Role, dict[str, tuple[str, ...]]] = {
         "requests_app.subject": (*KEEP, "delete"),
         "requests_app.handoffweekday": WORK,
         "requests_app.handoffday": (*KEEP, "delete"),
+        "requests_app.antibodytrial": WORK,
         "imaging_app.imagingbatch": WORK,
         "processing_app.run": WORK,
         "core_app.mail": VIEW,

@@ -1,5 +1,23 @@
 """The staff console's pages of requests and clearing."""
 
-from requests_app.admin import calendar, clearing, labs, protocols, requests, samples, subjects
+from requests_app.admin import (
+    antibodies,
+    calendar,
+    clearing,
+    labs,
+    protocols,
+    requests,
+    samples,
+    subjects,
+)
 
-__all__ = ["calendar", "clearing", "labs", "protocols", "requests", "samples", "subjects"]
+__all__ = [
+    "antibodies",
+    "calendar",
+    "clearing",
+    "labs",
+    "protocols",
+    "requests",
+    "samples",
+    "subjects",
+]

@@ -134,7 +134,8 @@ def _check(trial: AntibodyTrial) -> None:
     if not trial.primary_antibody and not trial.secondary_antibody:
         problems["primary_antibody"] = ["Name the primary or the secondary antibody."]
     if problems:
-        raise Invalid("Some of it cannot be saved like this.", fields=problems)
+        said = " ".join(f"{_words(name)}: {texts[0]}" for name, texts in problems.items())
+        raise Invalid(f"Nothing was saved. {said}", fields=problems)
 
 
 def _not_typed(trial: AntibodyTrial) -> set[str]:
@@ -159,5 +160,8 @@ def _verb(changes: Mapping[str, Any]) -> str:
 
 
 def _said(trial: AntibodyTrial, name: str, new: object) -> str:
-    label = name.replace("_", " ")
-    return f"{label}: {getattr(trial, name) or '–'} → {new or '–'}"
+    return f"{_words(name)}: {getattr(trial, name) or '–'} → {new or '–'}"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from core_app.models import Event
 from processing_app.models import Atlas, ProcessingRequest
-from requests_app.models import HandoffDay, Request, Subject
+from requests_app.models import AntibodyTrial, HandoffDay, Request, Subject
 from requests_app.services import clearing
 from requests_app.workflows import withdraw_request
 from tests.app.rights import walk
@@ -41,6 +41,9 @@ def row_of(label: str, world: World) -> Model:
         "requests_app.request": lambda: world.main.imaged,
         "requests_app.handoffday": lambda: HandoffDay.objects.create(day=date(2030, 1, 8)),
         "requests_app.subject": lambda: Subject.objects.create(name="m1"),
+        "requests_app.antibodytrial": lambda: AntibodyTrial.objects.create(
+            tried_on=date(2026, 3, 24), primary_antibody="anti-NeuN", request=world.main.imaged
+        ),
         "requests_app.clearingprotocol": lambda: worlds.batch_of(world.main.clearing).protocol,
         "requests_app.clearingbatch": lambda: worlds.batch_of(world.main.clearing),
         "requests_app.sample": lambda: worlds.sample_of(world.main.imaged),
