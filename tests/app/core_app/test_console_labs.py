@@ -3,9 +3,11 @@
 import pytest
 from django.test import Client
 
+from core_app.errors import StaleState
 from core_app.models import Event, Lab, LabMembership, User
 from core_app.roles import Role
 from requests_app.models import Request, Subject
+from requests_app.workflows import merge_labs
 from tests.support.console import answer, browser_of, page_of, press, words_of
 from tests.support.people import a_person
 from tests.support.scenarios import a_plan, a_submitted_request
@@ -87,6 +89,14 @@ def test_a_lab_is_not_merged_with_itself(console, lab, double):
 
     assert "River lab: This is the lab that stays." in words_of(page)
     assert list(Lab.objects.filter(name__contains="River")) == [lab]
+
+
+def test_a_lab_that_somebody_merged_meanwhile_is_said_to_be_gone(manager, lab, double):
+    seen = Lab.objects.get(pk=double.pk)
+    merge_labs(double, lab, by=manager)
+
+    with pytest.raises(StaleState, match="is gone"):
+        merge_labs(seen, lab, by=manager)
 
 
 @pytest.mark.parametrize("role", ["clearer", "imager", "operator"])

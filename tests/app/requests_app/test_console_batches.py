@@ -268,6 +268,16 @@ def test_a_forged_list_of_ids_does_nothing(ids, console, researcher):
     assert state_of(batch) == "waiting"
 
 
+def test_all_of_the_list_are_asked_about_by_name(console, researcher):
+    batches = [a_waiting_batch(researcher, a_plan(f"r {i}")) for i in range(3)]
+    data = {"action": "assign_to", "select_across": "1", "_selected_action": [batches[0].pk]}
+
+    page = console.post(LIST, data)
+
+    assert "3 chosen" in words_of(page)
+    assert not [b for b in batches if f'value="{b.pk}"' not in page.content.decode()]
+
+
 def test_what_left_the_list_meanwhile_is_named(console, researcher, clearer):
     batch = a_batch_being_cleared(researcher, by=clearer)
     other = a_waiting_batch(researcher, a_plan("other"))

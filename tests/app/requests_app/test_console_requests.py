@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from core_app.errors import Invalid
 from core_app.models import Event, Lab
 from requests_app.models import Request, Sample
 from requests_app.services import clearing, corrections
@@ -212,6 +213,13 @@ def test_nobody_writes_over_a_colleague(console, researcher, admin_person):
     request.refresh_from_db()
     assert request.description == "Theirs."
     assert "changed this while your page was open" in words_of(page)
+
+
+def test_only_named_fields_are_corrected_whoever_asks(researcher, manager):
+    request = a_submitted_request(researcher)
+
+    with pytest.raises(Invalid, match="name cannot be corrected"):
+        corrections.correct_request(request, {"name": "other"}, by=manager)
 
 
 def test_the_same_page_saves_twice_in_a_row(console, researcher):
