@@ -12,6 +12,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from core_app.admin import HistoryMixin
 from core_app.errors import DomainError
@@ -31,22 +36,33 @@ MOST_VERSIONS = 9_999
 class ProtocolForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the checker only
     """One version, with numbers that every database takes."""
 
-    version = forms.IntegerField(min_value=1, max_value=MOST_VERSIONS, initial=1)
-    position = forms.IntegerField(min_value=0, max_value=MOST_VERSIONS, initial=0)
+    version = forms.IntegerField(
+        min_value=1, max_value=MOST_VERSIONS, initial=1, widget=UnfoldAdminIntegerFieldWidget
+    )
+    position = forms.IntegerField(
+        min_value=0, max_value=MOST_VERSIONS, initial=0, widget=UnfoldAdminIntegerFieldWidget
+    )
 
     class Meta:
         model = ClearingProtocol
         fields = (*FROZEN, "species", "position")
+        widgets: ClassVar = {"species": UnfoldAdminCheckboxSelectMultipleWidget}
 
 
 class StepForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the checker only
     """One step. That place and slug are unique is looked at over all steps at once."""
 
-    position = forms.IntegerField(min_value=1, max_value=protocols.MOST_POSITION)
-    note_max = forms.IntegerField(min_value=0, max_value=protocols.MOST_NOTE, initial=250)
-    usual_minutes = forms.IntegerField(
-        min_value=1, max_value=protocols.MOST_MINUTES, required=False
+    position = forms.IntegerField(
+        min_value=1, max_value=protocols.MOST_POSITION, widget=UnfoldAdminIntegerFieldWidget
     )
+    note_max = forms.IntegerField(
+        min_value=0, max_value=protocols.MOST_NOTE, initial=250,
+        widget=UnfoldAdminIntegerFieldWidget,
+    )  # fmt: skip
+    usual_minutes = forms.IntegerField(
+        min_value=1, max_value=protocols.MOST_MINUTES, required=False,
+        widget=UnfoldAdminIntegerFieldWidget,
+    )  # fmt: skip
 
     class Meta:
         model = ProtocolStep
@@ -54,6 +70,7 @@ class StepForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the ch
             "position", "phase", "phase_title", "slug", "label", "usual_minutes", "note_max",
             "asks_lot", "plans_date",
         )  # fmt: skip
+        widgets: ClassVar = {"label": UnfoldAdminTextInputWidget(attrs={"class": "min-w-56"})}
 
     def _get_validation_exclusions(self) -> set[str]:
         """Leave what is unique per protocol to the formset: two steps may be changing places."""
@@ -124,7 +141,6 @@ class ClearingProtocolAdmin(HistoryMixin, ModelAdmin):  # type: ignore[misc]  # 
     )  # fmt: skip
     list_filter = ("is_offered", "species", "needs_antibody")
     search_fields = ("name", "title")
-    filter_horizontal = ("species",)
     fields = (*FROZEN, "species", "position", "is_offered", "preview")
     inlines: ClassVar = [StepInline]
     actions: ClassVar = ["copy_versions", "offer_versions", "withdraw_offers"]
