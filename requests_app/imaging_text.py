@@ -46,8 +46,8 @@ def read_imaging(text: str) -> tuple[list[dict[str, Any]], str]:
     for part in text.split(";"):
         if not part.strip():
             continue
-        objective, _, rest = part.partition(":")
-        if not OBJECTIVE.match(objective.strip()):
+        objective, colon, rest = part.partition(":")
+        if not colon or not OBJECTIVE.match(objective.strip()):
             return [], (
                 f"“{part.strip()[:60]}” does not begin with an objective and a colon, as in "
                 "“1.3x: 488 registration”."

@@ -170,7 +170,9 @@ function fillImaging(cell, row) {
 
 function dress(cell, row, field) {
   const needed = field === "antibody1" && protocolOf(row.protocol)?.needs_antibody;
-  cell.disabled = !row[field] && !takesAntibody(row);
+  // Not disabled: a block can be pasted from here on, and whoever comes here is told why.
+  cell.readOnly = !row[field] && !takesAntibody(row);
+  cell.classList.toggle("is-off", cell.readOnly);
   cell.placeholder = needed ? "required" : "";
   if (needed) cell.setAttribute("aria-required", "true");
   else cell.removeAttribute("aria-required");
@@ -377,6 +379,7 @@ function tell(cell) {
   if (!row) return;
   const messages = messagesByCell().get(cell.id) ?? [];
   if (cell.dataset.cell === "expected_handoff_date") messages.push(dayWords(row.expected_handoff_date));
+  if (cell.readOnly) messages.push("This protocol takes no antibody; choose a staining one first.");
   if (cell.dataset.cell === "protocol" && protocolOf(row.protocol)) messages.push(protocolOf(row.protocol).title);
   say(messages.filter(Boolean).join(" "));
 }
