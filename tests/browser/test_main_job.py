@@ -53,7 +53,8 @@ def ask_for_a_brain(page: Page) -> None:
 
 def clear_it(page: Page) -> None:
     page.goto("/clearing/")
-    page.get_by_role("button", name="Start clearing").first.click()
+    page.get_by_role("link", name="Receive and start").first.click()
+    page.get_by_role("button", name="The tubes are here: receive them and start").click()
     page.get_by_role("button", name="Done now").first.click()
     expect(page.get_by_text("by clearer").first).to_be_visible()
     page.locator("#complete-left-out").check()
