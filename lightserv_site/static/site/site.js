@@ -83,7 +83,7 @@ document.addEventListener("keydown", (event) => {
 
 // --- signing out leaves nothing of this person on a shared computer ---
 document.addEventListener("submit", (event) => {
-  if (!event.target.action?.endsWith("/accounts/logout/")) return;
+  if (!event.target.getAttribute("action")?.endsWith("/accounts/logout/")) return;
   const who = document.querySelector(".menu-who strong")?.textContent.trim();
   const kept = Object.keys(localStorage).filter((key) => key.startsWith(`bench:${who}:`));
   const count = kept.length === 1 ? "1 entry was" : `${kept.length} entries were`;
