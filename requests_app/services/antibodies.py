@@ -16,7 +16,6 @@ from core_app.transitions import record_on
 from requests_app.models import AntibodyTrial, ClearingBatch, Request
 from requests_app.selectors.trials import ALL_FIELDS, editable_fields, is_keeper
 
-PRIMARY_STEP, SECONDARY_STEP = "antibody1_added", "antibody2_added"
 EARLIEST = date(2000, 1, 1)
 REQUIRED = (
     "description", "species", "primary_antibody", "primary_concentration", "secondary_antibody",
@@ -48,14 +47,19 @@ def note_trials(
 
 
 def note_lots(batch: ClearingBatch) -> None:
-    """Copy the lots that were logged at the bench to the batch's trial, if it has one."""
-    lots = dict(batch.log.exclude(lot="").values_list("step__slug", "lot"))
+    """Copy the lots that were logged at the bench to the batch's trial, if it has one.
+
+    Of the steps that ask for a lot the first is the primary antibody's, the next the secondary's.
+    """
     trial = AntibodyTrial.objects.filter(batch=batch).first()
+    lots = dict(batch.log.exclude(lot="").values_list("step_id", "lot"))
     if trial is None or not lots:
         return
+    asking = batch.protocol.steps.filter(asks_lot=True).order_by("position")
+    primary, secondary = [*asking.values_list("pk", flat=True), None, None][:2]
     AntibodyTrial.objects.filter(pk=trial.pk).update(
-        primary_lot=lots.get(PRIMARY_STEP, trial.primary_lot),
-        secondary_lot=lots.get(SECONDARY_STEP, trial.secondary_lot),
+        primary_lot=lots.get(primary, trial.primary_lot),
+        secondary_lot=lots.get(secondary, trial.secondary_lot),
         revision=F("revision") + 1,  # whoever has the form open is told
     )
     changed_many([trial])

@@ -9,7 +9,7 @@ from django.utils import timezone
 from core_app.errors import Invalid, NotAllowed, StaleState
 from core_app.models import Event
 from core_app.models.history import OutboxRow
-from requests_app.models import AntibodyTrial
+from requests_app.models import AntibodyTrial, ClearingProtocol, Species
 from requests_app.services import antibodies, clearing
 from requests_app.workflows import complete_clearing
 from tests.support.scenarios import a_plan, a_sample_plan, a_submitted_request
@@ -249,6 +249,25 @@ def test_lots_of_the_bench_make_an_open_form_old(clearer, batch):
         antibodies.edit_trial(batch.trial, {"primary_lot": "guess"}, by=clearer, seen=1)
 
     assert now(batch.trial).primary_lot == "L-7"
+
+
+def test_lots_of_a_protocol_of_the_facility_s_own_reach_the_trial(researcher, clearer):
+    own = ClearingProtocol.objects.create(
+        name="own staining", title="Own staining", needs_antibody=True, is_offered=True
+    )
+    own.species.set(Species.objects.filter(name="mouse"))
+    for position, slug in enumerate(("first_stain", "second_stain"), start=1):
+        own.steps.create(position=position, phase="s", slug=slug, label=slug, asks_lot=True)
+    sample = a_sample_plan(protocol=own.name, antibody1="anti-A", antibody2="anti-B")
+    batch = a_submitted_request(researcher, a_plan(samples=(sample,))).clearing_batches.get()
+    clearing.receive_and_start(batch, by=clearer)
+    for slug, lot in (("first_stain", "P-1"), ("second_stain", "S-2")):
+        clearing.record_step(batch, slug, performed_at=timezone.now(), by=clearer, lot=lot)
+
+    complete_clearing(batch, by=clearer)
+
+    trial = now(batch.trial)
+    assert (trial.primary_lot, trial.secondary_lot) == ("P-1", "S-2")
 
 
 def test_a_correction_cannot_take_both_antibodies_away(clearer, trial):
