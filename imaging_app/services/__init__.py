@@ -1,6 +1,6 @@
 """Write imaging: claim, set channels, check deliveries, complete, skip, re-open."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 
@@ -19,6 +19,7 @@ from imaging_app.models import (
     ImagingBatch,
     ImagingChannel,
     ImagingRequest,
+    Microscope,
     RawDelivery,
 )
 from imaging_app.states import ImagingState
@@ -176,6 +177,7 @@ def check_delivery(imaging_request: ImagingRequest, *, by: User) -> list[RawDeli
     groups = selectors.channels_by_folder(imaging_request)
     if not groups:
         raise NotReady("Enter the parameters and the raw folder of each channel first.")
+    _require_checkable(groups.values())
     reports = {key: _look(group) for key, group in groups.items()}
     with transaction.atomic():
         _hold(imaging_request)
@@ -196,6 +198,18 @@ def _expectations(
     groups: Mapping[selectors.FolderKey, Sequence[ImagingChannel]],
 ) -> dict[selectors.FolderKey, object]:
     return {key: raw_data.expected_of(channels) for key, channels in groups.items()}
+
+
+def _require_checkable(groups: Iterable[Sequence[ImagingChannel]]) -> None:
+    """Refuse to judge by the rules of another microscope."""
+    for channels in groups:
+        microscope = channels[0].resolution.objective.microscope
+        if microscope.layout != Microscope.Layout.LAVISION:
+            raise NotReady(
+                f"This site has no rules yet for the raw data of the {microscope}, so it is "
+                "neither right nor wrong. Nothing was changed: leave the data where it is, the "
+                "sample stays open until it can be checked."
+            )
 
 
 def _look(channels: Sequence[ImagingChannel]) -> DeliveryReport:

@@ -14,6 +14,7 @@ from imaging_app.models import ImagingBatch, ImagingRequest, RawDelivery
 from imaging_app.services import Acquisition
 from processing_app.models import Run
 from requests_app.models import ClearingBatch
+from requests_app.plans import ChannelPlan, ResolutionPlan
 from requests_app.workflows import reopen_imaging, withdraw_request
 from tests.support import stacks
 from tests.support.people import a_person
@@ -256,6 +257,19 @@ def test_a_right_delivery_is_right(sample, imager, settings):
 def test_a_check_before_anything_is_entered_says_what_to_do(sample, imager):
     with pytest.raises(NotReady, match="Enter the parameters"):
         imaging.check_delivery(sample, by=imager)
+
+
+def test_data_of_a_layout_without_rules_is_neither_right_nor_wrong(researcher, clearer, imager):
+    wanted = ResolutionPlan("3.6x", (ChannelPlan("642", ("generic_imaging",)),))
+    plan = a_plan(samples=(a_sample_plan(resolutions=(wanted,)),))
+    sample = a_request_being_imaged(researcher, clearer=clearer, imager=imager, plan=plan)
+    set_all_channels(sample, ACQUIRED, by=imager)
+
+    with pytest.raises(NotReady, match="no rules yet for the raw data of the SmartSPIM"):
+        workflows.complete_imaging(sample, by=imager)
+
+    assert again(sample).state == "in progress"
+    assert not RawDelivery.objects.exists()
 
 
 def test_who_does_not_image_checks_nothing(sample, imager, researcher, settings):
