@@ -1,12 +1,7 @@
-"""Lists as CSV: what the page shows of the same address, all of it, read and sent in pieces.
+"""Lists as CSV: what the page of the same address shows, all of it, read while it is sent."""
 
-UTF-8 with a byte order mark, since most people open it in a spreadsheet.
-"""
-
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
-from io import StringIO
 from itertools import islice
 from typing import TypeVar
 
@@ -16,13 +11,12 @@ from django.http import StreamingHttpResponse
 from django.urls import reverse
 from django.utils import timezone
 
+from core_app.exports import csv_answer
 from core_app.models import User
 from requests_app import overview
 from requests_app.models import Request, Sample
 
 AT_ONCE = 200
-MARK = "\N{BYTE ORDER MARK}"
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 M = TypeVar("M", bound=Model)
 Cell = str | int | date | datetime | None
@@ -41,43 +35,36 @@ SAMPLE_COLUMNS = (
 )  # fmt: skip
 
 
-def safe_cell(value: Cell) -> str | int:
-    """Return what stands in the file. Text that a spreadsheet would calculate gets a quote."""
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return timezone.localtime(value).isoformat(timespec="minutes")
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, int):
-        return value
-    return f"'{value}" if value.startswith(FORMULA) else value
-
-
-def answer(name: str, lines: Iterator[Sequence[Cell]]) -> StreamingHttpResponse:
-    """Send lines as a file of that name, each as soon as it is read."""
-    found = StreamingHttpResponse(_rows(lines), content_type="text/csv; charset=utf-8")
-    found["Content-Disposition"] = f'attachment; filename="{name}-{timezone.localdate()}.csv"'
-    return found
-
-
-def _rows(lines: Iterator[Sequence[Cell]]) -> Iterator[str]:
-    yield MARK
-    buffer = StringIO()
-    writer = csv.writer(buffer)
-    for line in lines:
-        writer.writerow([safe_cell(cell) for cell in line])
-        yield buffer.getvalue()
-        buffer.seek(0)
-        buffer.truncate()
-
-
-def request_lines(rows: QuerySet[Request], *, to: User) -> Iterator[Sequence[Cell]]:
-    """Return the header and a line per request of overview.listed_requests()."""
-    yield REQUEST_COLUMNS
+def requests_csv(rows: QuerySet[Request], *, to: User) -> StreamingHttpResponse:
+    """Send a line per request of overview.listed_requests()."""
     found = overview.with_samples(rows).select_related("requested_by")
-    for some in _pieces(found):
-        yield from (_request_line(row) for row in overview.rows_of(some, to=to))
+    lines = (_request_line(row) for some in _pieces(found) for row in overview.rows_of(some, to=to))
+    return csv_answer(_name("requests"), REQUEST_COLUMNS, _timed(lines))
+
+
+def samples_csv(rows: QuerySet[Sample]) -> StreamingHttpResponse:
+    """Send a line per sample of overview.listed_samples().
+
+    Where a sample has several rounds, theirs stand behind each other: `complete; waiting`.
+    """
+    lines = (_sample_line(row) for some in _pieces(rows) for row in overview.sample_rows_of(some))
+    return csv_answer(_name("samples"), SAMPLE_COLUMNS, _timed(lines))
+
+
+def _name(what: str) -> str:
+    return f"{what}-{timezone.localdate()}.csv"
+
+
+def _timed(lines: Iterable[Sequence[Cell]]) -> Iterator[Sequence[Cell]]:
+    """Times of the facility's zone, as programs read them."""
+    for line in lines:
+        yield [_local(cell) for cell in line]
+
+
+def _local(cell: Cell) -> Cell:
+    if isinstance(cell, datetime):
+        return timezone.localtime(cell).isoformat(timespec="minutes")
+    return cell
 
 
 def _request_line(row: overview.Row) -> Sequence[Cell]:
@@ -90,16 +77,6 @@ def _request_line(row: overview.Row) -> Sequence[Cell]:
         _yes(request.testing), _yes(request.is_archival), _yes(request.self_clearing),
         _yes(request.self_imaging), _address(request),
     )  # fmt: skip
-
-
-def sample_lines(rows: QuerySet[Sample]) -> Iterator[Sequence[Cell]]:
-    """Return the header and a line per sample of overview.listed_samples().
-
-    Where a sample has several rounds, theirs stand behind each other: `complete; waiting`.
-    """
-    yield SAMPLE_COLUMNS
-    for some in _pieces(rows):
-        yield from (_sample_line(row) for row in overview.sample_rows_of(some))
 
 
 def _sample_line(row: overview.SampleRow) -> Sequence[Cell]:

@@ -1,6 +1,12 @@
 """Where is my brain? Reads that span the apps: strips, lists, one request, who is needed."""
 
-from requests_app.overview.details import is_moving, runs_by_sample
+from requests_app.overview.details import (
+    SampleDetail,
+    details_of,
+    is_moving,
+    stamp_of,
+    viewable_words,
+)
 from requests_app.overview.lists import (
     Asked,
     asked_of_requests,
@@ -31,20 +37,24 @@ from requests_app.overview.strips import (
     strips_of,
     summary_of,
 )
+from requests_app.overview.timeline import Entry, timeline_of
 
 __all__ = [
     "Asked",
     "Counts",
+    "Entry",
     "Need",
     "Place",
     "Queue",
     "Round",
     "Row",
+    "SampleDetail",
     "SampleRow",
     "Sight",
     "Stage",
     "asked_of_requests",
     "asked_of_samples",
+    "details_of",
     "draft_summary",
     "facts_of",
     "is_moving",
@@ -55,13 +65,15 @@ __all__ = [
     "next_action_of",
     "queues_of",
     "rows_of",
-    "runs_by_sample",
     "sample_rows_of",
     "samples_at",
     "sights_of",
+    "stamp_of",
     "strip_in_words",
     "strips_of",
     "summary_of",
+    "timeline_of",
+    "viewable_words",
     "with_fractions",
     "with_samples",
 ]

@@ -15,6 +15,7 @@ from requests_app.overview.strips import (
     Facts,
     Sight,
     Stage,
+    brief_of,
     facts_of,
     joint_strip,
     sight_of,
@@ -48,6 +49,7 @@ class Row:
     summary: str
     next_action: str
     counts: Counts
+    brief: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +100,12 @@ def rows_of(requests: Sequence[Request], *, to: User | None = None) -> list[Row]
 
 def _row(request: Request, sights: list[Sight], to: User | None) -> Row:
     if request.is_draft:
-        return Row(request, [], draft_summary(request), "Finish and submit it", Counts())
+        held = draft_summary(request)
+        return Row(request, [], held, "Finish and submit it", Counts(), held)
     joint = joint_strip([sight.strip for sight in sights]) if sights else []
     following = next_action_of(request, sights, to=to)
-    return Row(request, joint, summary_of(sights), following, _counts_of(request))
+    summary, counts = summary_of(sights), _counts_of(request)
+    return Row(request, joint, summary, following, counts, brief_of(sights))
 
 
 def _counts_of(request: Request) -> Counts:

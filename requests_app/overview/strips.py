@@ -221,8 +221,17 @@ def summary_of(sights: Iterable[Sight]) -> str:
     total = sum(words.values())
     if not total:
         return "no samples"
-    parts = ", ".join(f"{words[place]} {place.label.lower()}" for place in Place if words[place])
-    return f"{total} sample{'' if total == 1 else 's'}: {parts}"
+    return f"{total} sample{'' if total == 1 else 's'}: {_counted(words)}"
+
+
+def brief_of(sights: Iterable[Sight]) -> str:
+    """Return the same below a heading that says samples: `12: 7 viewable, 5 imaging`."""
+    words = Counter(sight.place for sight in sights)
+    return f"{sum(words.values())}: {_counted(words)}" if len(words) > 1 else _counted(words)
+
+
+def _counted(words: Counter[Place]) -> str:
+    return ", ".join(f"{words[place]} {place.label.lower()}" for place in Place if words[place])
 
 
 def joint_strip(strips: Sequence[Sequence[Stage]]) -> list[Stage]:

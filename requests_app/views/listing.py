@@ -88,6 +88,8 @@ def columns_of(asked: Asked, columns: Iterable[tuple[str, str, str]]) -> list[Co
 
 
 def _column(asked: Asked, key: str, label: str, first: str) -> Column:
+    if key == "submitted" and not asked.sort:
+        return Column(key, label, "descending", "asc")  # how the list comes by itself
     if not key or asked.sort != key:
         return Column(key, label, "", first)
     if asked.descending:
@@ -113,7 +115,7 @@ def request_menus(asked: Asked, requests: QuerySet[Request]) -> list[Menu]:
         _menu(asked, "stage", "Where", "anywhere", Place.choices),
         _menu(asked, "lab", "Lab", "any lab", [*labs, (FREE_TEXT, "not in the list of labs")]),
         _menu(asked, "species", "Species", "any species", species_offered()),
-        _menu(asked, "self", "Done by the owner", "cleared by anybody", by_owner),
+        _menu(asked, "self", "Done by the owner", "by anybody", by_owner),
         _menu(asked, "kind", "Kind", "any kind", kinds),
     ]
 

@@ -11,13 +11,16 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from core_app import roles
+from core_app.errors import Invalid
 from core_app.http import person, refusals_as_messages
 from core_app.models import User
-from core_app.roles import Action
+from core_app.roles import Action, Role
 from requests_app import exports, overview, selectors, workflows
 from requests_app.models import Request
 from requests_app.selectors import visible_requests
+from requests_app.services.requests import clearing_started
 from requests_app.states import RequestState
+from requests_app.views.buttons import primary_of
 from requests_app.views.listing import (
     REQUEST_COLUMNS,
     columns_of,
@@ -26,6 +29,7 @@ from requests_app.views.listing import (
 )
 
 PER_PAGE = 25
+MOST_OPEN = 2000
 
 
 @require_GET
@@ -53,57 +57,90 @@ def request_export(request: HttpRequest) -> StreamingHttpResponse:
     """Send what the list of this address shows, all pages of it, as CSV."""
     user = person(request)
     rows = overview.listed_requests(overview.asked_of_requests(request.GET.dict()), to=user)
-    return exports.answer("requests", exports.request_lines(rows, to=user))
+    return exports.requests_csv(rows, to=user)
 
 
 @require_GET
 @login_required
 def request_page(request: HttpRequest, owner: str, name: str) -> HttpResponse:
     """Show one request: its samples through all stages, and what happened so far."""
-    found = selectors.get_request(owner=owner, name=name, to=person(request))
-    return render(request, "requests_app/request_page.html", _page_of(found, person(request)))
+    user = person(request)
+    found = selectors.get_request(owner=owner, name=name, to=user)
+    page = _page_of(found, user)
+    page["unfolded"] = {d.key for d in page["details"]} if page["is_single"] else ()
+    return render(request, "requests_app/request_page.html", page)
 
 
 @require_GET
 @login_required
 def request_live(request: HttpRequest, owner: str, name: str) -> HttpResponse:
-    """Return the moving part of the request page; it asks again only while something runs."""
-    found = selectors.get_request(owner=owner, name=name, to=person(request))
-    return render(request, "requests_app/parts/request_live.html", _page_of(found, person(request)))
+    """Return the moving part of the request page, or nothing if it is as `seen` says.
+
+    It asks again only while something runs. `open` says what is unfolded, and comes back so.
+    """
+    user = person(request)
+    found = selectors.get_request(owner=owner, name=name, to=user)
+    if request.GET.get("seen") == overview.stamp_of(found) and overview.is_moving(found):
+        return HttpResponse(status=204)
+    page = _page_of(found, user)
+    page["unfolded"] = set(request.GET.get("open", "")[:MOST_OPEN].split(","))
+    return render(request, "requests_app/parts/request_live.html", page)
 
 
 def _page_of(found: Request, user: User) -> dict[str, Any]:
-    samples = list(
-        found.samples.select_related(
-            "clearing_batch__protocol", "clearing_batch__clearer", "received_by"
-        )
-    )
-    for sample in samples:
-        sample.request = found
-    sights, runs = overview.sights_of(samples), overview.runs_by_sample(samples)
-    strips = {pk: sight.strip for pk, sight in sights.items()}
-    joint = overview.joint_strip(list(strips.values()))
+    stamp = overview.stamp_of(found)  # before anything is read, so that nothing is missed
+    details = overview.details_of(found, to=user)
+    sights = [detail.sight for detail in details]
+    timeline = overview.timeline_of(found, details)
     return {
         "order": found,
-        "samples": [(s, strips[s.pk], runs.get(s.pk, [])) for s in samples],
-        "summary": overview.summary_of(sights.values()),
-        "next_action": overview.next_action_of(found, list(sights.values()), to=user),
-        "joint": joint,
-        "timeline": selectors.events_of(found),
+        "details": details,
+        "is_single": len(details) == 1,
+        "summary": overview.summary_of(sights),
+        "next_action": overview.next_action_of(found, sights, to=user),
+        "joint": overview.joint_strip([sight.strip for sight in sights]),
+        "viewable": overview.viewable_words(details),
+        "volumes": [d for d in details if d.is_viewable],
+        "timeline": timeline,
+        "withdrawal": _withdrawal_of(found, timeline),
         "is_moving": overview.is_moving(found),
-        "may_withdraw": found.state == RequestState.SUBMITTED
-        and roles.can(user, Action.WITHDRAW, found),
+        "stamp": stamp,
+        "primary": primary_of(found, details, to=user),
+        "may_withdraw": _may_withdraw(found, user),
+        "confirm": {"confirm": found.name},
+        "consequence": (
+            f"Withdraw “{found.name}” of {found.owner}: everything of it that is not finished "
+            "is cancelled. Its history stays."
+        ),
         "may_clear": roles.can(user, Action.CLEAR, found),
-        "may_image": roles.can(user, Action.IMAGE, found),
     }
+
+
+def _withdrawal_of(found: Request, timeline: list[overview.Entry]) -> overview.Entry | None:
+    if found.state != RequestState.WITHDRAWN:
+        return None
+    of_request = (entry for entry in timeline if entry.text == "withdrawn")
+    return next(of_request, None)
+
+
+def _may_withdraw(found: Request, user: User) -> bool:
+    """Return True if the button would work: the owner's only until clearing starts."""
+    if found.state != RequestState.SUBMITTED or not roles.can(user, Action.WITHDRAW, found):
+        return False
+    return roles.has_role(user, Role.MANAGER) or not clearing_started(found)
 
 
 @require_POST
 @login_required
 @refusals_as_messages
 def withdraw(request: HttpRequest, owner: str, name: str) -> HttpResponse:
-    """Withdraw the request, with a reason."""
+    """Withdraw the request of this address, with a reason."""
     found = selectors.get_request(owner=owner, name=name, to=person(request))
+    if request.POST.get("confirm", found.name) != found.name:
+        raise Invalid(
+            "Nothing was withdrawn: what was confirmed is another request than the one of this "
+            "page. Reload the page and look at its name."
+        )
     workflows.withdraw_request(found, by=person(request), reason=request.POST.get("reason", ""))
     messages.success(
         request, f"“{found.name}” is withdrawn. What was done so far stays in its history."

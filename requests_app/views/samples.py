@@ -38,4 +38,4 @@ def sample_export(request: HttpRequest) -> StreamingHttpResponse:
     """Send what the list of this address shows, all pages of it, as CSV."""
     asked = overview.asked_of_samples(request.GET.dict())
     rows = overview.listed_samples(asked, to=person(request))
-    return exports.answer("samples", exports.sample_lines(rows))
+    return exports.samples_csv(rows)

@@ -3,7 +3,6 @@
 import csv
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
 
 import pytest
 from django.db import connection
@@ -16,7 +15,6 @@ from core_app.roles import Role
 from imaging_app import services as imaging
 from imaging_app.models import ImagingBatch
 from requests_app import overview
-from requests_app.exports import safe_cell
 from requests_app.models import Request, Sample, Subject
 from requests_app.overview.places import Place, samples_at
 from requests_app.services import requests
@@ -519,27 +517,6 @@ def test_a_forged_draft_breaks_no_list(
     requests.edit_draft(draft, {"samples-TOTAL_FORMS": total}, by=researcher)
 
     assert browser(researcher).get("/requests/").status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("text", "cell"),
-    [
-        ("=1+1", "'=1+1"),
-        ("+1", "'+1"),
-        ("-1", "'-1"),
-        ("@x", "'@x"),
-        ("\tx", "'\tx"),
-        ("\rx", "'\rx"),
-        ("a=b", "a=b"),
-        ("", ""),
-        (3, 3),
-        (-3, -3),
-        (None, ""),
-        (date(2030, 1, 7), "2030-01-07"),
-    ],
-)
-def test_a_cell_never_starts_a_formula(text: object, cell: object) -> None:
-    assert safe_cell(text) == cell  # type: ignore[arg-type]  # every kind of cell
 
 
 def test_text_of_people_stays_text_in_the_file(
