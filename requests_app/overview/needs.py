@@ -99,7 +99,7 @@ def _of_clearing(user: User) -> Iterator[Need]:
     yield _count(
         mine.filter(Exists(_late_steps())).count(),
         "batch of yours with a step overdue", "batches of yours with a step overdue",
-        "/clearing/?mine=1",
+        "/clearing/today/",
     )  # fmt: skip
 
 
@@ -151,8 +151,9 @@ def _of_managers() -> Iterator[Need]:
     )
     stuck = ClearingBatch.objects.filter(Exists(_late_steps()), state=ClearingState.IN_PROGRESS)
     yield _count(
-        stuck.count(), "batch with a clearing step overdue", "batches with a clearing step overdue",
-        "/clearing/?state=in progress",
+        stuck.count(),
+        "batch with a clearing step overdue", "batches with a clearing step overdue",
+        "/clearing/today/",
     )  # fmt: skip
     typed = Request.objects.filter(state=RequestState.SUBMITTED, lab=None).exclude(lab_text="")
     yield _count(
