@@ -41,8 +41,9 @@ def test_lists_and_the_request_page_work_by_keyboard_and_stay_as_they_are(page: 
     seen.focus(f"#sum-{sample.pk}")
     seen.evaluate("document.getElementById('request-live').setAttribute('data-old', '1')")
     seen.evaluate(
-        "htmx.ajax('GET', location.pathname + 'live/?open=s-%d', "
-        "{target: '#request-live', swap: 'outerHTML'})" % sample.pk
+        "open => htmx.ajax('GET', `${location.pathname}live/?open=${open}`,"
+        " {target: '#request-live', swap: 'outerHTML'})",
+        f"s-{sample.pk}",
     )
     seen.wait_for_selector("#request-live:not([data-old])")
 
