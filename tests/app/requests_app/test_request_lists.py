@@ -330,7 +330,7 @@ FILTERED = [
 ]
 
 
-@pytest.mark.parametrize(("query", "names"), FILTERED, ids=lambda value: str(value))
+@pytest.mark.parametrize(("query", "names"), FILTERED, ids=[str(query) for query, _ in FILTERED])
 def test_the_address_filters_the_list_and_its_file_alike(
     query: dict[str, str], names: set[str], several: None, manager: User,
     browser: Callable[[User], Client],
