@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, vText
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\u2028\u2029]")
 BUSY_UNTIL = timedelta(hours=4)
@@ -29,7 +29,7 @@ def calendar_of(entries: Iterable[Entry], *, name: str, stamp: datetime) -> byte
     calendar.add("prodid", "-//lightserv//calendar//EN")
     calendar.add("version", "2.0")
     calendar.add("method", "PUBLISH")
-    calendar.add("x-wr-calname", _plain(name))
+    calendar.add("x-wr-calname", vText(_plain(name)))  # a name of its own is not escaped else
     for entry in entries:
         calendar.add_component(_event(entry, stamp))
     return bytes(calendar.to_ical())
