@@ -221,6 +221,13 @@ for (const name of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
   });
 }
 
+// While a colleague's text is shown, only the button saves: an answer would take it from under the hand.
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const { elt, requestConfig } = event.detail;
+  const inConflict = elt.matches("form[data-remark]") && elt.querySelector(".remark-status .notice");
+  if (inConflict && requestConfig.triggeringEvent?.type !== "submit") event.preventDefault();
+});
+
 function resendRemarks() {
   for (const form of document.querySelectorAll("form[data-unsaved]")) {
     delete form.dataset.unsaved;
