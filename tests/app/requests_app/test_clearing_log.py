@@ -259,3 +259,12 @@ def test_looking_at_the_page_while_a_colleague_completes_opens_nothing_again(
     bench.get(at(batch, "batch-steps"), {"seen": seen})
 
     assert ClearingBatch.objects.get(pk=batch.pk).state == "complete"
+
+
+def test_the_request_page_leads_its_readers_to_the_log(client, researcher, clearer):
+    batch = a_batch_being_cleared(researcher, by=clearer)
+    client.force_login(researcher, backend=BACKEND)
+
+    page = client.get(f"/requests/{batch.request.folder}/").content.decode()
+
+    assert at(batch) in page
