@@ -26,7 +26,7 @@ def make_plan(batch: ClearingBatch, *, start: datetime, by: User) -> None:
     _check_time(start, "start")
     with transaction.atomic():
         hold_open(batch)
-        if batch.log.exists():
+        if batch.log.exists() and batch.plan.exists():
             raise NotReady(
                 "Steps are logged already, so the plan follows them. Pin the time of a later "
                 "step instead."

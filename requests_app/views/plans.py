@@ -44,7 +44,7 @@ def _page(batch: ClearingBatch, user: User, **more: Any) -> dict[str, Any]:
         "order": batch.request,
         "lines": lines,
         "may_plan": may_plan,
-        "may_shift": may_plan and is_untouched and bool(lines),
+        "may_shift": may_plan and (is_untouched or not planned) and bool(lines),
         "has_plan": bool(planned),
         "ends_at": max(planned, default=None),
         "clashing": clashing,

@@ -149,6 +149,18 @@ def test_a_batch_with_logged_steps_gets_no_new_start(researcher, clearer):
         planning.make_plan(batch, start=next_weekday(3), by=clearer)
 
 
+def test_a_batch_from_before_there_were_plans_gets_one_for_what_is_left(bench, researcher, clearer):
+    batch = a_batch_being_cleared(researcher, by=clearer)
+    batch.plan.all().delete()
+    clearing.record_step(batch, FIRST, performed_at=timezone.now(), by=clearer)
+    may_plan = bench.get(page(batch)).context["may_shift"]
+
+    planning.make_plan(batch, start=next_weekday(3), by=clearer)
+
+    assert may_plan
+    assert batch.plan.count() == 13
+
+
 def test_a_year_mistyped_is_refused(batch, clearer):
     with pytest.raises(Invalid, match="check the year"):
         planning.make_plan(batch, start=timezone.now() + timedelta(days=4000), by=clearer)
