@@ -128,10 +128,13 @@ def submit(request: Request, plan: RequestPlan, *, by: User) -> None:
 
 
 def _hold_draft(request: Request) -> None:
-    """Take the row for this transaction: it must still be a draft when the submission lands."""
-    rows = Request.objects.select_for_update().filter(pk=request.pk)
-    if not rows.filter(state=RequestState.DRAFT).exists():
+    """Take the row for this transaction: it must still be the draft that the caller read."""
+    rows = Request.objects.select_for_update().filter(pk=request.pk, state=RequestState.DRAFT)
+    revision = rows.values_list("draft_revision", flat=True).first()
+    if revision is None:
         raise StaleState("This request was submitted meanwhile. Open its page.")
+    if revision != request.draft_revision:
+        raise Outdated
 
 
 def advance_to_submitted(request: Request, *, by: User) -> None:

@@ -1,6 +1,7 @@
 """Drafts of the form: kept as typed, never overwritten unasked, for oneself or on behalf, again."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -9,8 +10,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from core_app.models import Event, Lab, User
+from requests_app import selectors
 from requests_app.models import Request, Subject
 from requests_app.services import people, requests
+from requests_app.services.requests import Outdated
+from requests_app.workflows import submit_request
 from tests.app.requests_app.typed import (
     BACKEND,
     JSON,
@@ -26,6 +30,7 @@ from tests.app.requests_app.typed import (
     typed,
 )
 from tests.support.people import a_person
+from tests.support.scenarios import a_plan
 
 
 @pytest.fixture
@@ -124,6 +129,28 @@ def test_without_script_an_older_version_is_shown_again_with_the_choice(signed_i
     assert "take the newer version" in text_of(answer)
     assert 'value="older"' in text_of(answer)
     assert draft.name == "New brains"
+
+
+def test_a_submission_loses_nothing_that_was_saved_meanwhile(
+    signed_in: Client, researcher: User
+) -> None:
+    draft = typed(signed_in)
+    read_before = Request.objects.get(pk=draft.pk)
+    save_samples(signed_in, draft, [row("newer")])
+
+    with pytest.raises(Outdated):
+        submit_request(read_before, a_plan(), by=researcher)
+
+    assert names(draft) == ["newer"]
+
+
+def test_without_script_the_samples_come_by_upload(signed_in: Client) -> None:
+    draft = begin(signed_in)
+
+    page = text_of(signed_in.get(f"/drafts/{draft.pk}/samples/"))
+
+    assert "needs JavaScript" in page.partition("<noscript>")[2].partition("</noscript>")[0]
+    assert f'action="/drafts/{draft.pk}/samples/upload/"' in page
 
 
 @pytest.mark.parametrize(
@@ -297,6 +324,34 @@ def test_saving_as_one_types_makes_no_account(clearer: User) -> None:
     )
 
     assert not User.objects.filter(username="newco").exists()
+
+
+def test_a_person_without_a_password_gets_one_by_mail(
+    clearer: User, client: Client, mailoutbox: list[Any]
+) -> None:
+    person, _ = people.account_for("newcomer", "new@example.org", by=clearer)
+
+    client.post("/accounts/password/reset/", {"email": "new@example.org"})
+    link = re.search(r"/accounts/password/reset/key/\S+", mailoutbox[0].body)
+    assert link is not None
+    form = client.get(link[0], follow=True).redirect_chain[-1][0]
+    secret = "an-unusual-passphrase"
+    client.post(form, {"password1": secret, "password2": secret})
+
+    person.refresh_from_db()
+    assert person.check_password(secret)
+
+
+def test_handing_over_is_no_work_on_the_request(clearer: User, researcher: User) -> None:
+    staff = as_(clearer)
+    draft = typed(staff, [row()])
+    requests.hand_over_draft(draft, researcher, by=clearer)
+
+    press_submit(staff, draft)
+
+    draft.refresh_from_db()
+    assert (draft.state, draft.owner) == ("submitted", researcher)
+    assert not selectors.has_history(draft)
 
 
 # --- animals ---
