@@ -85,7 +85,14 @@ def _with_typed(contents: drafts.Draft, data: QueryDict, notes: list[str]) -> dr
         if key.startswith(f"{PREFIX}-")
     }
     about = drafts.clean_about(typed, notes)
-    return drafts.with_about(contents, about, protocol=_first_protocol(about["species"]))
+    changed = drafts.with_about(contents, about, protocol=_first_protocol(about["species"]))
+    wanted, there = drafts.number_of_samples(about), len(changed["samples"])
+    if wanted is not None and wanted < there:
+        notes.append(
+            f"{there} samples stay, since what is typed of them would be lost; "
+            "remove those you do not want in the next step"
+        )
+    return changed
 
 
 def _first_protocol(species: str) -> str:

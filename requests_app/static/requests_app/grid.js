@@ -264,7 +264,9 @@ function build(body) {
   help.setAttribute("role", "status");
   const keys = make("p", { className: "muted small grid-keys" }, "Enter goes down, Shift+Enter up; Ctrl+D fills down; rows of a spreadsheet can be pasted into any cell.");
   const animals = make("datalist", { id: "animals" });
-  place.append(tools, empty, box, help, keys, animals);
+  place.append(tools, empty, box, keys, animals);
+  // Where it is seen from every row: beside the buttons that stay on the screen.
+  document.querySelector(".form-foot").prepend(help);
 }
 
 function dressTools() {
@@ -457,6 +459,7 @@ place.addEventListener("focusin", (event) => {
   const cell = event.target.closest("[data-cell]");
   if (!cell) return;
   lastRow = Number(cell.dataset.row);
+  cell.scrollIntoView({ block: "nearest", inline: "nearest" });
   tell(cell);
   hint(table.rows[lastRow]);
   if (cell.dataset.cell === "subject") offerAnimals(cell.value);

@@ -144,6 +144,15 @@ def test_a_submission_loses_nothing_that_was_saved_meanwhile(
     assert names(draft) == ["newer"]
 
 
+def test_fewer_samples_than_are_filled_in_is_answered_in_words(signed_in: Client) -> None:
+    draft = typed(signed_in, [row("a"), row("b")])
+
+    answer = signed_in.post(f"/drafts/{draft.pk}/", about(number_of_samples="1"), headers=JSON)
+
+    assert "2 samples stay" in answer.json()["notes"][0]
+    assert names(draft) == ["a", "b"]
+
+
 def test_without_script_the_samples_come_by_upload(signed_in: Client) -> None:
     draft = begin(signed_in)
 
