@@ -9,6 +9,7 @@ from django.db.models import Prefetch, QuerySet
 from core_app.models import User
 from imaging_app.states import ImagingState
 from processing_app.models import Run
+from requests_app.drafts import samples_in
 from requests_app.models import Request, Sample
 from requests_app.overview.places import Place
 from requests_app.overview.strips import (
@@ -24,8 +25,6 @@ from requests_app.overview.strips import (
     token_of,
 )
 from requests_app.states import ClearingState, RequestState
-
-MOST_DRAFT_SAMPLES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +118,8 @@ def _counts_of(request: Request) -> Counts:
 
 def draft_summary(request: Request) -> str:
     """Return how many samples the draft holds so far."""
-    typed = request.draft or {}
-    said = str(typed.get("samples-TOTAL_FORMS", ""))
-    count = int(said) if said.isdecimal() and len(said) < 5 else _listed(typed)
-    count = min(count, MOST_DRAFT_SAMPLES)
+    count = samples_in(request.draft)
     return f"{count} sample{'' if count == 1 else 's'} so far" if count else "no samples yet"
-
-
-def _listed(typed: dict[str, object]) -> int:
-    rows = typed.get("samples")
-    return len(rows) if isinstance(rows, list) else 0
 
 
 def sample_rows_of(samples: Iterable[Sample]) -> list[SampleRow]:
