@@ -56,7 +56,7 @@ def note_lots(batch: ClearingBatch) -> None:
     if trial is None or not lots:
         return
     asking = batch.protocol.steps.filter(asks_lot=True).order_by("position")
-    primary, secondary = [*asking.values_list("pk", flat=True), None, None][:2]
+    primary, secondary = [*asking.values_list("pk", flat=True), 0, 0][:2]
     AntibodyTrial.objects.filter(pk=trial.pk).update(
         primary_lot=lots.get(primary, trial.primary_lot),
         secondary_lot=lots.get(secondary, trial.secondary_lot),
