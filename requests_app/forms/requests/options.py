@@ -96,7 +96,8 @@ def _objective(objective: Objective) -> dict[str, Any]:
 
 def implies(objective: Objective) -> str:
     """Return what choosing an objective means: `5.0 µm pixels, can be registered`."""
-    use = "for viewing only" if objective.only_generic_imaging else "can be registered"
+    is_looked_at = objective.only_generic_imaging or not is_processable(objective)
+    use = "for viewing only" if is_looked_at else "can be registered"
     return f"{float(f'{objective.pixel_um():.4g}')} µm pixels, {use}"
 
 

@@ -1,13 +1,14 @@
 // The rows of the sample grid and what is done to many of them at once. Knows nothing of the page.
+// What every sample needs comes first, so that it is in view on a laptop.
 export const COLUMNS = [
   { field: "name", label: "Sample", kind: "text" },
-  { field: "subject", label: "Animal", kind: "subject" },
   { field: "protocol", label: "Clearing protocol", kind: "protocol" },
+  { field: "imaging", label: "Imaging", kind: "imaging" },
   { field: "antibody1", label: "Primary antibody", kind: "text" },
   { field: "antibody2", label: "Secondary antibody", kind: "text" },
   { field: "expected_handoff_date", label: "Hand-off", kind: "date" },
+  { field: "subject", label: "Animal", kind: "subject" },
   { field: "perfusion_date", label: "Perfused", kind: "date" },
-  { field: "imaging", label: "Imaging", kind: "imaging" },
   { field: "notes_for_clearer", label: "Notes for the clearer", kind: "text" },
 ];
 export const FILLED = COLUMNS.filter((column) => column.field !== "name");

@@ -71,6 +71,7 @@ def test_03_the_grid_offers_every_objective_for(signed_in: Client, species: str)
     page = text_of(signed_in.get(f"/drafts/{draft.pk}/samples/"))
     assert '"name": "1.3x"' in page
     assert "5.0 \\u00b5m pixels, can be registered" in page
+    assert "0.41 \\u00b5m pixels, for viewing only" in page
 
 
 @pytest.mark.parametrize("number", ["52", "51", "0", "-1", "1000000", "9" * 400, "abc", "2.5"])
