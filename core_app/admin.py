@@ -11,7 +11,8 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from unfold.admin import ModelAdmin, TabularInline
@@ -53,7 +54,25 @@ def step_of(event: Event) -> str:
     return f"{event.verb}: {event.to}" if event.to else event.verb
 
 
-class HistoryMixin(ModelAdmin):  # type: ignore[misc]  # unfold has no type hints
+class ListMixin(ModelAdmin):  # type: ignore[misc]  # unfold has no type hints
+    """A list whose address may be anything."""
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list without its filters where a date in the address is none of a calendar."""
+        try:
+            response: HttpResponse = super().changelist_view(request, extra_context)
+            if isinstance(response, SimpleTemplateResponse):
+                response.render()  # the hierarchy of dates reads rows while it is drawn
+        except (OverflowError, ValueError):
+            if not request.GET or "e" in request.GET:
+                raise
+            return HttpResponseRedirect(f"{request.path}?e=1")
+        return response
+
+
+class HistoryMixin(ListMixin):
     """Put below the form what happened to the object: a read-only table of its Events."""
 
     change_form_outer_after_template = "admin/history_of.html"
@@ -285,7 +304,7 @@ class LabAdmin(RecordingMixin, HistoryMixin):
 
 
 @admin.register(Event)
-class EventAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no type hints
+class EventAdmin(ListMixin):
     """The history of everything; nobody writes it here."""
 
     list_display = ["at", "kind", "object_id", "step", "by", "note"]

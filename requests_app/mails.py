@@ -304,8 +304,8 @@ def tell_condition(sample: Sample, *, by: User) -> None:
         links=(("The request", address_of(request)),),
     )
     owner = [of_person(request.owner, why=_owns(request))]
-    once = f"sample {sample.pk}"
-    tell("sample-condition", letter, owner, root_id=request.pk, once=once)
+    # Without a key: each reception is told, also one after another was taken back.
+    tell("sample-condition", letter, owner, root_id=request.pk)
 
 
 def address_of(request: Request) -> str:

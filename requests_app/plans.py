@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 
 PURPOSES = (
     "registration",
@@ -18,6 +18,7 @@ LONGEST_OF_SAMPLE = {"antibody1": 100, "antibody2": 100, "notes_for_clearer": 40
 LONGEST_OF_RESOLUTION = {"notes_for_imager": 1024, "notes_for_processor": 1024}
 ORIENTATIONS = ("sagittal", "coronal", "horizontal")
 EARLIEST_DAY = date(2000, 1, 1)
+FARTHEST = timedelta(days=5 * 366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +255,8 @@ def _check_dates(sample: SamplePlan, at: str, rules: Rules, found: Problems) -> 
             f"{at}.perfusion_date",
             "The perfusion lies after the hand-off; correct one of the dates.",
         )
+    if handed_in and handed_in > rules.today + FARTHEST:
+        _add(found, f"{at}.expected_handoff_date", "This day lies too far ahead; check the year.")
     if handed_in and handed_in < rules.today:
         _add(
             found,

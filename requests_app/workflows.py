@@ -115,7 +115,7 @@ def complete_clearing(
     """Finish a batch; its lots go to the history of antibodies. Imaging of it may begin."""
     with transaction.atomic():
         clearing.complete(batch, by=by, link=link, skip_missing=skip_missing)
-        antibodies.note_lots(batch)
+        antibodies.note_lots(batch, by=by)
         _tell_cleared(batch, by=by)
 
 
@@ -162,7 +162,9 @@ def _hold_work_of(request: Request) -> None:
     imaging_batches = ImagingBatch.objects.filter(clearing_batch__request=request)
     clearing_batches = ClearingBatch.objects.filter(request=request)
     for rows in (rounds, imaging_batches, clearing_batches):
-        list(rows.order_by("pk").select_for_update().values_list("pk"))
+        # By key: a lock over a join would take the rows of the other tables as well.
+        held = rows.model._default_manager.filter(pk__in=list(rows.values_list("pk", flat=True)))
+        list(held.order_by("pk").select_for_update().values_list("pk"))
 
 
 def has_open_work(request: Request) -> bool:

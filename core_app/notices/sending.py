@@ -69,10 +69,14 @@ def _claimed(pk: int) -> Mail | None:
     until = now + LEASE
     if due_mails(at=now).filter(pk=pk).order_by().update(leased_until=until) != 1:
         return None
-    return Mail.objects.get(pk=pk)
+    return Mail.objects.select_related("person").get(pk=pk)
 
 
 def _send(mail: Mail, line: Line, outcome: Sent) -> None:
+    if mail.person is not None and not mail.person.is_active:
+        _give_up(mail, "The account of this person is closed.")
+        outcome.given_up += 1
+        return
     try:
         line.send(message_of(mail))
     except Rejected as refusal:

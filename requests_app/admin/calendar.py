@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
+from core_app.admin import ListMixin
 from requests_app.models import HandoffDay, HandoffWeekday
 
 
@@ -26,7 +27,7 @@ class HandoffWeekdayAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no ty
 
 
 @admin.register(HandoffDay)
-class HandoffDayAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no type hints
+class HandoffDayAdmin(ListMixin):
     """Holidays, and days with more or fewer hands. Without its row a day is like its weekday."""
 
     list_display = ("day", "capacity", "note")

@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from core_app.http import person
 from requests_app.admin.asking import AskingAdmin
-from requests_app.admin.correcting import CorrectingAdmin
+from requests_app.admin.correcting import CorrectingAdmin, seen_by
 from requests_app.admin.outcomes import for_each
 from requests_app.models import Subject
 from requests_app.services import subjects
@@ -138,7 +138,7 @@ class SubjectAdmin(CorrectingAdmin, AskingAdmin):
             for name in form.changed_data
         )
         fields = form.changed_data if change else None
-        subjects.write(obj, by=person(request), said=said, fields=fields)
+        subjects.write(obj, by=person(request), said=said, fields=fields, seen=seen_by(request))
 
     def delete_model(self, request: HttpRequest, obj: Subject) -> None:
         subjects.delete_unused(obj, by=person(request))

@@ -47,6 +47,9 @@ class AntibodyTrial(models.Model):
         Request, null=True, blank=True, on_delete=models.CASCADE, related_name="trials"
     )  # only a request that nobody worked on is ever deleted: its antibodies were never tried
     by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    # What the bench said last: staff may have corrected the lots since, and theirs stand.
+    logged_primary_lot = models.CharField(max_length=64, blank=True, editable=False)
+    logged_secondary_lot = models.CharField(max_length=64, blank=True, editable=False)
     revision = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 

@@ -88,7 +88,9 @@ def clearing_queue(*, to: User) -> QuerySet[ClearingBatch]:
     rows = rows.exclude(request__state=RequestState.DRAFT)
     if roles.has_role(to, Role.CLEARER, Role.MANAGER):
         return rows
-    return rows.filter(Q(clearer=to) | Q(request__owner=to, request__self_clearing=True))
+    # Who was clearing staff once reads of it only what anybody in their place may read.
+    own = Q(clearer=to) | Q(request__owner=to, request__self_clearing=True)
+    return rows.filter(own, request__in=visible_requests(to=to))
 
 
 def get_batch(pk: int, *, to: User) -> ClearingBatch:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
-from django.db.models import Count, DateTimeField, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, DateTimeField, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Cast, Coalesce
 from django.utils import timezone
 
@@ -12,7 +12,7 @@ from core_app import roles
 from core_app.models import Event, User
 from core_app.roles import Action, Role
 from requests_app import selectors
-from requests_app.models import ClearingBatch, PlannedStep
+from requests_app.models import ClearingBatch, ClearingStepLog, PlannedStep
 from requests_app.states import ClearingState
 
 SORTS = {
@@ -67,7 +67,9 @@ def batch_events(batch: ClearingBatch) -> QuerySet[Event]:
 def queue(wanted: Wanted, *, to: User) -> QuerySet[ClearingBatch]:
     """Return the batches of this person's queue that are asked for, with `due_at`, `planned_end`,
     `sample_count` and `received_count`."""
-    last = PlannedStep.objects.filter(batch=OuterRef("pk")).order_by("-starts_at")
+    logged = ClearingStepLog.objects.filter(batch=OuterRef("batch"), step=OuterRef("step"))
+    open_steps = PlannedStep.objects.exclude(Exists(logged))
+    last = open_steps.filter(batch=OuterRef("pk")).order_by("-starts_at")
     rows = selectors.clearing_queue(to=to).annotate(
         received_count=Count("samples", filter=Q(samples__received_at__isnull=False)),
         planned_end=Subquery(last.values("starts_at")[:1]),

@@ -12,6 +12,7 @@ from core_app.feeds import is_clearing_staff
 from core_app.models import CalendarFeed, User
 from requests_app.feeds import Entry
 from requests_app.models import ClearingBatch, PlannedStep, Sample
+from requests_app.plans import FARTHEST
 from requests_app.selectors import clearing_queue, visible_requests
 from requests_app.selectors.today import open_plan
 from requests_app.states import RequestState
@@ -90,10 +91,10 @@ def _handoffs(user: User, *, only_own: bool) -> list[Entry]:
     requests = visible_requests(to=user).filter(state=RequestState.SUBMITTED)
     if only_own:
         requests = requests.filter(owner=user)
-    since = timezone.localdate() - LOOKS_BACK
+    today = timezone.localdate()
     rows = (
         Sample.objects.filter(request__in=requests, received_at=None)
-        .filter(expected_handoff_date__gte=since)
+        .filter(expected_handoff_date__range=(today - LOOKS_BACK, today + FARTHEST))
         .select_related("request__owner")
         .order_by("expected_handoff_date", "request_id", "position")
     )

@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from core_app.models import User
-from requests_app.models import ClearingBatch, ClearingStepLog, PlannedStep
+from requests_app.models import ClearingBatch, ClearingStepLog, PlannedStep, ProtocolStep
 from requests_app.selectors import clearing_queue
 from requests_app.states import ClearingState, RequestState
 
@@ -109,8 +109,11 @@ def column_of(moment: datetime, now: datetime) -> Column | None:
 
 def without_plan(batches: QuerySet[ClearingBatch]) -> list[ClearingBatch]:
     """Return the batches in progress whose steps are not planned, so nobody overlooks them."""
-    running = batches.filter(state=ClearingState.IN_PROGRESS, plan=None)
-    return list(running)
+    running = batches.filter(state=ClearingState.IN_PROGRESS)
+    planned = set(open_plan(running).values_list("batch_id", flat=True))
+    steps = ProtocolStep.objects.filter(protocol=OuterRef("protocol"))
+    done = ClearingStepLog.objects.filter(batch=OuterRef(OuterRef("pk")), step=OuterRef("pk"))
+    return [b for b in running.filter(Exists(steps.exclude(Exists(done)))) if b.pk not in planned]
 
 
 def people_of(batches: Iterable[ClearingBatch]) -> dict[str, str]:

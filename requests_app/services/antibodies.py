@@ -46,23 +46,45 @@ def note_trials(
     return trials
 
 
-def note_lots(batch: ClearingBatch) -> None:
-    """Copy the lots that were logged at the bench to the batch's trial, if it has one.
+def note_lots(batch: ClearingBatch, *, by: User) -> None:
+    """Copy the lots that are logged at the bench to the batch's trial, if it has one.
 
     Of the steps that ask for a lot the first is the primary antibody's, the next the secondary's.
+    A lot that staff corrected in the trial stays. The caller holds the transaction.
     """
-    trial = AntibodyTrial.objects.filter(batch=batch).first()
-    lots = dict(batch.log.exclude(lot="").values_list("step_id", "lot"))
-    if trial is None or not lots:
+    trial = AntibodyTrial.objects.select_for_update().filter(batch=batch).first()
+    if trial is None:
         return
-    asking = batch.protocol.steps.filter(asks_lot=True).order_by("position")
-    primary, secondary = [*asking.values_list("pk", flat=True), 0, 0][:2]
+    changes = _lots_to_copy(trial, *_lots_of(batch))
+    if not changes:
+        return
+    said = "; ".join(_said(trial, n, v) for n, v in changes.items() if not n.startswith("logged"))
     AntibodyTrial.objects.filter(pk=trial.pk).update(
-        primary_lot=lots.get(primary, trial.primary_lot),
-        secondary_lot=lots.get(secondary, trial.secondary_lot),
+        **changes,
         revision=F("revision") + 1,  # whoever has the form open is told
     )
+    if said:
+        record_on(trial, "lots logged", by=by, root_id=trial.request_id, note=said)
     changed_many([trial])
+
+
+def _lots_of(batch: ClearingBatch) -> tuple[str, str]:
+    logged = dict(batch.log.values_list("step_id", "lot"))
+    asking = batch.protocol.steps.filter(asks_lot=True).order_by("position")
+    primary, secondary = [*asking.values_list("pk", flat=True), 0, 0][:2]
+    return logged.get(primary, ""), logged.get(secondary, "")
+
+
+def _lots_to_copy(trial: AntibodyTrial, primary: str, secondary: str) -> dict[str, str]:
+    changes = {}
+    for name, lot in (("primary_lot", primary), ("secondary_lot", secondary)):
+        before = getattr(trial, f"logged_{name}")
+        if lot == before:
+            continue
+        changes[f"logged_{name}"] = lot
+        if getattr(trial, name) == before:
+            changes[name] = lot
+    return changes
 
 
 def add_trial(values: Mapping[str, Any], *, by: User) -> AntibodyTrial:

@@ -36,6 +36,10 @@ def make_batches(request: Request, plans: Sequence[SamplePlan], *, by: User) -> 
     for plan in plans:
         groups.setdefault(plan.chemistry, []).append(plan)
     protocols = {p.name: p for p in reversed(selectors.offered_protocols())}
+    if gone := {name for name, _, _ in groups} - set(protocols):
+        raise StaleState(
+            f"{', '.join(sorted(gone))} is no longer offered; choose another clearing protocol."
+        )
     batches = ClearingBatch.objects.bulk_create(
         _batch(request, number, protocols[chemistry[0]], chemistry, members)
         for number, (chemistry, members) in enumerate(groups.items(), start=1)
@@ -144,6 +148,7 @@ def receive_and_start(batch: ClearingBatch, *, by: User) -> None:
     """Note that every missing tube of the batch is here in good condition, and begin."""
     with transaction.atomic():
         if batch.state == ClearingState.WAITING:
+            hold_open(batch)
             for sample in batch.samples.filter(received_at=None).select_related("request__owner"):
                 requests.receive(sample, by=by)
         start(batch, by=by)
@@ -190,10 +195,17 @@ def complete(batch: ClearingBatch, *, by: User, link: str = "", skip_missing: bo
 
     `skip_missing` says they were left out on purpose.
     """
+    if batch.state == ClearingState.WAITING:
+        raise NotReady("The batch is not started yet; start it first.")
     require(selectors.can_log(batch, by), "Only who works on this batch completes it.")
     if batch.protocol.needs_link and not (link or batch.link).startswith(("http://", "https://")):
         raise Invalid(
             "Give the address of the spreadsheet with the steps.",
+            fields={"link": ["Begin with https://"]},
+        )
+    if link and not link.startswith(("http://", "https://")):
+        raise Invalid(
+            "The address of the spreadsheet begins with https:// or http://.",
             fields={"link": ["Begin with https://"]},
         )
     if len(link) > MOST_LINK:
@@ -219,7 +231,7 @@ def _left_out(batch: ClearingBatch, *, skip_missing: bool) -> str:
             f"the first is “{missing[0].label}”. "
             "Log them, or complete with “left out on purpose”."
         )
-    return f"left out: {', '.join(step.slug for step in missing)}" if missing else ""
+    return f"left out: {'; '.join(step.label for step in missing)}" if missing else ""
 
 
 def reopen(batch: ClearingBatch, *, by: User, reason: str) -> None:

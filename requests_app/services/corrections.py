@@ -8,14 +8,14 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.utils import timezone
 
-from core_app import roles
+from core_app import labs, roles
 from core_app.changes import kind_of
 from core_app.errors import Invalid, NotAllowed, NotReady, StaleState
 from core_app.models import Event, Lab, User
 from core_app.roles import Role
 from core_app.transitions import record, record_on
 from requests_app.models import ClearingBatch, Request, Sample
-from requests_app.plans import EARLIEST_DAY
+from requests_app.plans import EARLIEST_DAY, FARTHEST
 
 OF_REQUEST = frozenset(
     {"lab", "auditor", "description", "correspondence_email", "retention", "testing"}
@@ -45,6 +45,8 @@ def correct_request(request: Request, values: Values, *, by: User, seen: int | N
         raise Invalid("The owner sees the request anyway; name another auditor or nobody.")
     free_text = {"lab_text": ""} if values.get("lab") else {}
     with transaction.atomic():
+        if lab := values.get("lab"):
+            labs.hold({lab.pk})  # the lab before its requests, as merging takes them
         said = _write(request, {**values, **free_text}, OF_REQUEST | {"lab_text"}, seen=seen)
         if said:
             record(request, CORRECTED, by=by, note=said)
@@ -92,6 +94,8 @@ def correct_batch(
 ) -> None:
     """Correct plans and remarks of a batch; what was done is corrected at the bench."""
     _require_clearing_staff(by, "batches")
+    if problems := too_far(values.get("expected_handoff_date")):
+        raise Invalid(next(iter(problems.values()))[0], fields=problems)
     with transaction.atomic():
         _write_batch(batch, values, by=by, seen=seen)
 
@@ -128,8 +132,15 @@ def _handoff_problems(sample: Sample, handed_in: date) -> dict[str, list[str]]:
     over = handed_in < timezone.localdate() and sample.received_at is None
     if over and handed_in != sample.expected_handoff_date:
         return {"expected_handoff_date": ["This day is over; give a day that is to come."]}
-    if handed_in < EARLIEST_DAY:
+    return too_far(handed_in)
+
+
+def too_far(day: date | None) -> dict[str, list[str]]:
+    """Return what is wrong with a day of hand-off that cannot be meant."""
+    if day and day < EARLIEST_DAY:
         return {"expected_handoff_date": ["This date lies too far back; check the year."]}
+    if day and day > timezone.localdate() + FARTHEST:
+        return {"expected_handoff_date": ["This date lies too far ahead; check the year."]}
     return {}
 
 
@@ -165,7 +176,7 @@ def _write(
     if strange := set(values) - allowed:
         raise Invalid(f"{', '.join(sorted(strange))} cannot be corrected.")
     held = type(obj)._default_manager.select_for_update().get(pk=obj.pk)
-    _require_unseen_nothing(obj, seen)
+    require_nothing_unseen(obj, seen)
     differing = {name: new for name, new in values.items() if getattr(held, name) != new}
     if not differing:
         return ""
@@ -191,7 +202,7 @@ def _fill(held: models.Model, values: Values) -> None:
         raise Invalid("Correct the marked fields.", fields=problem.message_dict) from problem
 
 
-def _require_unseen_nothing(obj: models.Model, seen: int | None) -> None:
+def require_nothing_unseen(obj: models.Model, seen: int | None) -> None:
     """Refuse to write over what a colleague did since the page was opened."""
     newest = newest_event(obj)
     if seen is None or newest <= seen:

@@ -1,6 +1,6 @@
 """Write the hand-off calendar: what a day takes, and on which day a sample comes."""
 
-from datetime import date, timedelta
+from datetime import date
 
 from django.db import transaction
 from django.db.models import Min
@@ -13,12 +13,12 @@ from core_app.models import User
 from core_app.roles import Action, Role
 from core_app.transitions import record
 from requests_app.models import ClearingBatch, HandoffDay, HandoffWeekday, Sample
+from requests_app.plans import FARTHEST
 from requests_app.selectors.handoffs import Day, handoff_days, open_days, seen_of
 from requests_app.states import ClearingState, RequestState
 
 MOST_CAPACITY = 999
 MOST_NOTE = 100
-FARTHEST = timedelta(days=5 * 366)
 
 
 def set_day(day: date, *, capacity: int | None, note: str, seen: str, by: User) -> Day:

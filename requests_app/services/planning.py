@@ -26,7 +26,7 @@ def make_plan(batch: ClearingBatch, *, start: datetime, by: User) -> None:
     _check_time(start, "start")
     with transaction.atomic():
         hold_open(batch)
-        if batch.log.exists() and batch.plan.exists():
+        if batch.log.exists() and not has_unplanned_steps(batch):
             raise NotReady(
                 "Steps are logged already, so the plan follows them. Pin the time of a later "
                 "step instead."
@@ -34,6 +34,12 @@ def make_plan(batch: ClearingBatch, *, start: datetime, by: User) -> None:
         plan_from(batch, start)
         local = timezone.localtime(start)
         record(batch, "planned", by=by, note=f"from {local:%Y-%m-%d %H:%M}")
+
+
+def has_unplanned_steps(batch: ClearingBatch) -> bool:
+    """Return True if a step that is not logged has no time yet."""
+    steps = batch.protocol.steps.exclude(pk__in=batch.plan.values("step_id"))
+    return steps.exclude(pk__in=batch.log.values("step_id")).exists()
 
 
 def pin(batch: ClearingBatch, slug: str, *, at: datetime, by: User, seen: datetime | None) -> None:

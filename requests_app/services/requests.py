@@ -121,10 +121,22 @@ def submit(request: Request, plan: RequestPlan, *, by: User) -> None:
     except ValidationError as problem:
         raise Invalid("Correct the marked fields.", fields=problem.message_dict) from problem
     except IntegrityError as clash:
-        raise Taken(
-            f"{request.owner} has a request named “{plan.name}” already; choose another name."
-        ) from clash
+        raise _clash_of(request, plan) from clash
     freeze_username(request.owner)
+
+
+def _clash_of(request: Request, plan: RequestPlan) -> Taken | StaleState:
+    """Return what the database refused: the name, or a row that is gone meanwhile."""
+    key = folder_of(plan.name).casefold()
+    others = Request.objects.filter(owner=request.owner_id, name_key=key).exclude(pk=request.pk)
+    if others.exists():
+        return Taken(
+            f"{request.owner} has a request named “{plan.name}” already; choose another name."
+        )
+    return StaleState(
+        "Something that the request names was changed a moment ago. Nothing was stored; "
+        "look at the review again and submit once more."
+    )
 
 
 def _hold_draft(request: Request) -> None:
@@ -228,12 +240,8 @@ def receive(
         )
     if not roles.can(by, Action.CLEAR, sample.request):
         raise NotAllowed("Only clearing staff, or a self-clearing owner, receive samples.")
-    if sample.request.state != RequestState.SUBMITTED:
-        raise NotReady(
-            f"The request is {sample.request.get_state_display().lower()}; "
-            "there is nothing to receive."
-        )
     with transaction.atomic():
+        _hold_expecting(sample)
         waiting = Sample.objects.filter(pk=sample.pk, received_at=None)
         seen = {"condition": condition, "condition_note": note.strip()}
         is_first = waiting.update(received_at=timezone.now(), received_by=by, **seen) == 1
@@ -246,6 +254,17 @@ def receive(
                 mails.tell_condition(sample, by=by)
     sample.refresh_from_db(fields=["received_at", "received_by", "condition", "condition_note"])
     return is_first
+
+
+def _hold_expecting(sample: Sample) -> None:
+    """Take the batch of the tube, as withdrawing does first; the request must still be open."""
+    rows = ClearingBatch.objects.select_for_update().filter(pk=sample.clearing_batch_id or 0)
+    list(rows.values_list("pk"))
+    state = Request.objects.values_list("state", flat=True).get(pk=sample.request_id)
+    if state != RequestState.SUBMITTED:
+        raise NotReady(
+            f"The request is {RequestState(state).label.lower()}; there is nothing to receive."
+        )
 
 
 def take_back_reception(sample: Sample, *, by: User, reason: str) -> None:

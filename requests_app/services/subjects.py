@@ -15,6 +15,7 @@ from core_app.models import Lab, User
 from core_app.roles import Role
 from core_app.transitions import record_on
 from requests_app.models import Species, Subject
+from requests_app.services.corrections import require_nothing_unseen
 
 COLUMNS = ("name", "lab", "species", "line", "sex", "born")
 NOTHING = "-"  # in a cell: empty what stands there now
@@ -182,11 +183,23 @@ def _saved(subject: Subject, said: str, *, by: User, dry_run: bool) -> str:
     return ""
 
 
-def write(subject: Subject, *, by: User, said: str, fields: Sequence[str] | None = None) -> None:
-    """Save one animal, or only these fields of it, with its Event."""
+def write(
+    subject: Subject,
+    *,
+    by: User,
+    said: str,
+    fields: Sequence[str] | None = None,
+    seen: int | None = None,
+) -> None:
+    """Save one animal, or only these fields of it, with its Event.
+
+    `seen` is the newest event that the page showed; what a colleague did since is not written over.
+    """
     require_keeper(by)
     verb = "corrected" if subject.pk else "created"
     with transaction.atomic():
+        list(Subject.objects.select_for_update().filter(pk=subject.pk).values_list("pk"))
+        require_nothing_unseen(subject, seen)
         subject.save(update_fields=fields)
         record_on(subject, verb, by=by, note=said)
 

@@ -17,6 +17,7 @@ from core_app.models import User
 from requests_app import selectors
 from requests_app.forms.clearing import PinForm, StartForm, add_refusal
 from requests_app.models import ClearingBatch
+from requests_app.plans import FARTHEST
 from requests_app.selectors import planning as reads
 from requests_app.services import planning
 from requests_app.services.guards import OPEN
@@ -60,7 +61,7 @@ def _page(batch: ClearingBatch, user: User, **more: Any) -> dict[str, Any]:
 def _usual_start(batch: ClearingBatch) -> datetime:
     """Offer the morning of the hand-off, or of tomorrow if that is over."""
     tomorrow = timezone.localdate() + timedelta(days=1)
-    day = max(batch.expected_handoff_date or tomorrow, tomorrow)
+    day = min(max(batch.expected_handoff_date or tomorrow, tomorrow), tomorrow + FARTHEST)
     return timezone.make_aware(datetime.combine(day, time(reads.working_hours().begin + 1)))
 
 

@@ -21,6 +21,8 @@ from requests_app.services import clearing
 from requests_app.states import ClearingState
 from requests_app.views.clearing import chosen_person
 
+LONGEST_NUMBER = 18
+
 
 @require_GET
 @login_required
@@ -53,7 +55,8 @@ def board(request: HttpRequest) -> HttpResponse:
 def reassign(request: HttpRequest) -> HttpResponse:
     """Give the chosen batches to one colleague, each with its own outcome."""
     user = person(request)
-    chosen = [int(pk) for pk in request.POST.getlist("batch") if pk.isdecimal()]
+    posted = request.POST.getlist("batch")
+    chosen = [int(pk) for pk in posted if pk.isdecimal() and len(pk) <= LONGEST_NUMBER]
     if not chosen:
         raise Invalid("Tick the batches first, then choose who takes them.")
     batches = [selectors.get_batch(pk, to=user) for pk in dict.fromkeys(chosen)]

@@ -304,3 +304,15 @@ def test_many_workers_send_each_mail_once(settings):
         f"person{n}@example.org" for n in range(20)
     )
     assert not Mail.objects.filter(sent_at=None).exists()
+
+
+def test_a_mail_that_waits_is_not_sent_to_an_account_closed_meanwhile(stranger, mailoutbox):
+    with transaction.atomic():
+        tell("tested", HELLO, [of_person(stranger, why="of a test")], root_id=None)
+    User.objects.filter(pk=stranger.pk).update(is_active=False)
+
+    outcome = notices.send_due(timedelta(seconds=5))
+
+    mail = Mail.objects.get()
+    assert (mailoutbox, outcome.given_up) == ([], 1)
+    assert mail.given_up_at and "closed" in mail.error

@@ -1,8 +1,10 @@
 """Trials are added by staff, corrected by staff and by who ordered them, and by nobody else."""
 
 from datetime import date, timedelta
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.urls import reverse
 from django.utils import timezone
 
@@ -11,7 +13,7 @@ from core_app.models import Event
 from core_app.models.history import OutboxRow
 from requests_app.models import AntibodyTrial, ClearingProtocol, Species
 from requests_app.services import antibodies, clearing
-from requests_app.workflows import complete_clearing
+from requests_app.workflows import complete_clearing, reopen_clearing
 from tests.support.scenarios import a_plan, a_sample_plan, a_submitted_request
 
 pytestmark = pytest.mark.django_db
@@ -379,3 +381,57 @@ def test_the_request_page_tells_what_became_of_its_antibodies(client, researcher
     )
 
     assert (events.count(), page.status_code) == (1, 200)
+
+
+def completed_with(batch, lot, *, by):
+    """Log the primary antibody with this lot, or take the step back, and complete."""
+    log = batch.log.filter(step__slug="antibody1_added").first()
+    if lot is None:
+        clearing.take_back_step(batch, "antibody1_added", by=by, replaces=log.revision)
+    else:
+        clearing.record_step(
+            batch, "antibody1_added", performed_at=timezone.now(), by=by, lot=lot,
+            replaces=log.revision if log else 0,
+        )  # fmt: skip
+    complete_clearing(batch, by=by, skip_missing=True)
+
+
+def opened_again(batch, *, by):
+    reopen_clearing(batch, by=by, reason="A lot is wrong.")
+    return type(batch).objects.select_related("request", "protocol").get(pk=batch.pk)
+
+
+def test_a_lot_that_staff_corrected_stays_when_the_batch_is_completed_again(clearer, batch):
+    clearing.receive_and_start(batch, by=clearer)
+    completed_with(batch, "L1", by=clearer)
+    trial = now(batch.trial)
+    antibodies.edit_trial(trial, {"primary_lot": "L1-corrected"}, by=clearer, seen=trial.revision)
+
+    complete_clearing(opened_again(batch, by=clearer), by=clearer, skip_missing=True)
+
+    assert now(trial).primary_lot == "L1-corrected"
+
+
+@pytest.mark.parametrize(("lot", "kept"), [("L2", "L2"), ("", ""), (None, "")])
+def test_a_lot_corrected_at_the_bench_is_corrected_in_the_history(lot, kept, clearer, batch):
+    clearing.receive_and_start(batch, by=clearer)
+    completed_with(batch, "WRONG", by=clearer)
+
+    completed_with(opened_again(batch, by=clearer), lot, by=clearer)
+
+    assert now(batch.trial).primary_lot == kept
+    assert [note for verb, _, note in said_of(batch.trial) if verb == "lots logged"][-1].startswith(
+        "primary lot: WRONG → "
+    )
+
+
+def test_staining_batches_of_before_get_their_trial(batch):
+    AntibodyTrial.objects.all().delete()
+    migration = import_module("requests_app.migrations.0008_trials_of_earlier_batches")
+
+    for _ in range(2):
+        migration.forwards(apps, None)
+
+    trial = AntibodyTrial.objects.get()
+    assert (trial.batch, trial.request) == (batch, batch.request)
+    assert (trial.primary_antibody, trial.protocol) == ("Rabbit anti-NeuN", "iDISCO+_immuno")

@@ -9,16 +9,17 @@ from functools import partial
 import pytest
 from django.utils import timezone
 
-from core_app.models import User
+from core_app.models import Event, Lab, User
 from imaging_app import services as imaging
 from imaging_app.models import ImagingBatch, ImagingRequest
 from imaging_app.states import ImagingState
 from imaging_app.workflows import skip_sample
 from requests_app.models import ClearingBatch, HandoffDay, Request, Sample
-from requests_app.services import clearing, requests
+from requests_app.services import clearing, corrections, handoffs, requests
 from requests_app.states import ClearingState, RequestState
 from requests_app.workflows import (
     complete_clearing,
+    merge_labs,
     reopen_clearing,
     submit_request,
     withdraw_request,
@@ -221,6 +222,101 @@ def _another(like: User) -> User:
 
 
 def _events_of(request: Request, verb: str) -> int:
-    from core_app.models import Event
-
     return Event.objects.filter(root_id=request.pk, verb=verb).count()
+
+
+def _tubes(researcher: User, count: int = 4) -> Request:
+    samples = tuple(a_sample_plan(f"b{i}") for i in range(count))
+    return a_submitted_request(researcher, a_plan(samples=samples))
+
+
+@again
+def test_tubes_are_received_or_moved_to_another_day(
+    turn: int, researcher: User, clearer: User
+) -> None:
+    request = _tubes(researcher)
+    batch = ClearingBatch.objects.select_related("request").get()
+    moved = [sample for sample in request.samples.select_related("request")][:3]
+
+    found = at_once(
+        partial(clearing.receive_and_start, batch, by=clearer),
+        *[partial(handoffs.move, sample, date(2030, 1, 8), by=researcher) for sample in moved],
+    )
+
+    refusals(found)
+    assert found[0] is None
+    assert not request.samples.filter(received_at=None).exists()
+
+
+@again
+def test_a_tube_is_corrected_while_its_batch_starts(
+    turn: int, researcher: User, clearer: User
+) -> None:
+    request = _tubes(researcher)
+    batch = ClearingBatch.objects.select_related("request").get()
+    colleague = _another(clearer)
+    sample = Sample.objects.order_by("position").last()
+    assert sample is not None
+
+    found = at_once(
+        partial(clearing.receive_and_start, batch, by=clearer),
+        partial(corrections.correct_sample, sample, {"notes_for_clearer": "gently"}, by=colleague),
+    )
+
+    assert refusals(found) == []
+    assert request.samples.get(pk=sample.pk).notes_for_clearer == "gently"
+
+
+@again
+def test_no_tube_is_received_in_a_withdrawn_request(
+    turn: int, researcher: User, clearer: User
+) -> None:
+    request = _tubes(researcher, 2)
+    samples = list(request.samples.select_related("request__owner"))
+
+    found = at_once(
+        partial(withdraw_request, request, by=researcher, reason="A mistake"),
+        *[partial(requests.receive, sample, by=clearer) for sample in samples],
+    )
+
+    refusals(found)
+    events = Event.objects.filter(root_id=request.pk)
+    withdrawn = events.get(to=RequestState.WITHDRAWN)
+    assert not events.filter(verb="sample received", pk__gt=withdrawn.pk).exists()
+
+
+@again
+def test_receptions_are_taken_back_while_the_request_is_withdrawn(
+    turn: int, researcher: User, clearer: User
+) -> None:
+    request = _tubes(researcher, 3)
+    samples = list(request.samples.select_related("request__owner"))
+    for sample in samples:
+        requests.receive(sample, by=clearer)
+
+    found = at_once(
+        partial(withdraw_request, request, by=researcher, reason="A mistake"),
+        *[
+            partial(requests.take_back_reception, sample, by=clearer, reason="Not here.")
+            for sample in samples
+        ],
+    )
+
+    refusals(found)
+    assert Request.objects.get().state == RequestState.WITHDRAWN
+
+
+@again
+def test_labs_are_merged_while_a_request_of_them_is_corrected(
+    turn: int, researcher: User, manager: User
+) -> None:
+    keep, gone = Lab.objects.create(name="Keep lab"), Lab.objects.create(name="Gone lab")
+    made = [a_submitted_request(researcher, a_plan(f"of {i}", lab="Gone lab")) for i in range(3)]
+
+    found = at_once(
+        partial(merge_labs, gone, keep, by=manager),
+        *[partial(corrections.correct_request, r, {"lab": keep}, by=manager) for r in made],
+    )
+
+    refusals(found)
+    assert set(Request.objects.values_list("lab__name", flat=True)) == {"Keep lab"}

@@ -39,7 +39,7 @@ def test_each_batch_gets_its_own_outcome(console, researcher, clearer):
 
     page = words_of(press(console, BATCHES, "complete_batches", waiting, unlogged, answered="yes"))
 
-    assert "researcher/waiting clearing batch 1: Only who works on this batch" in page
+    assert "researcher/waiting clearing batch 1: The batch is not started yet" in page
     assert "researcher/unlogged clearing batch 1: 14 of 14 steps are not logged" in page
 
 

@@ -279,3 +279,21 @@ def test_of_two_who_start_at_once_one_wins(researcher, clearer):
 
 def _read(batch):
     return ClearingBatch.objects.select_related("request__owner", "protocol").get(pk=batch.pk)
+
+
+def test_who_lost_the_role_sees_no_batch_claimed_before(client, researcher, clearer):
+    batch = a_waiting_batch(researcher)
+    clearing.claim(batch, by=clearer)
+    clearer.groups.clear()
+    client.force_login(clearer, backend=BACKEND)
+
+    for address in ("/clearing/", "/clearing/today/?who=all", "/"):
+        assert batch.request.name not in client.get(address).content.decode()
+
+
+def test_a_number_of_thousands_of_digits_is_no_batch(client, clearer):
+    client.force_login(clearer, backend=BACKEND)
+
+    answer = client.post("/clearing/today/reassign/", {"batch": "9" * 5000, "clearer": "clearer"})
+
+    assert answer.status_code == 302

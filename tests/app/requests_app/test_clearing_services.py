@@ -218,7 +218,7 @@ def test_steps_left_out_on_purpose_are_named_in_the_history(batch, clearer):
 
     last = Event.objects.filter(kind=batch.KIND, object_id=batch.pk).latest("id")
     assert again(batch).state == "complete"
-    assert last.note.startswith("left out: pbs_wash1, pbs_wash2")
+    assert last.note.startswith("left out: PBS wash 1; PBS wash 2")
 
 
 def test_an_experimental_protocol_asks_for_the_spreadsheet(researcher, clearer):
@@ -450,3 +450,17 @@ def test_nobody_types_into_what_a_colleague_completed(batch, clearer, colleague)
 
     with pytest.raises(StaleState, match="colleague completed this batch"):
         log_now(again(batch), clearer)
+
+
+def test_only_addresses_of_the_web_are_kept_as_link(researcher, clearer):
+    batch = a_batch_being_cleared(researcher, by=clearer)
+
+    with pytest.raises(Invalid, match="begins with https"):
+        clearing.complete(batch, by=clearer, link="javascript:alert(1)", skip_missing=True)
+
+    assert again(batch).state == "in progress"
+
+
+def test_who_completes_a_batch_that_waits_is_told_to_start_it(researcher, clearer):
+    with pytest.raises(NotReady, match="start it first"):
+        clearing.complete(a_waiting_batch(researcher), by=clearer)

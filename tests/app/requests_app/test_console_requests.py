@@ -432,3 +432,19 @@ def test_work_that_began_is_counted_as_stages(console, researcher, clearer):
     clearing.receive_and_start(request.clearing_batches.get(), by=clearer)
 
     assert "1 clearing" in words_of(console.get(LIST))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "submitted_at__gte=9999-12-31T23%3A59%3A59-10%3A00",
+        "submitted_at__year=" + "9" * 25,
+        "submitted_at__gte=0001-01-01T00%3A00%3A00%2B10%3A00",
+    ],
+)
+def test_a_date_of_no_calendar_shows_the_list_without_it(query, manager, researcher):
+    a_submitted_request(researcher)
+
+    answered = browser_of(manager).get(f"{page_of(Request, 'changelist')}?{query}", follow=True)
+
+    assert answered.status_code == 200

@@ -277,3 +277,16 @@ def test_the_list_costs_as_much_for_thirty_as_for_one(console, lab, django_asser
         page = console.get(LIST)
 
     assert len(page.context["cl"].result_list) == 30
+
+
+def test_what_a_colleague_changed_meanwhile_is_not_written_over(console):
+    animal = Subject.objects.create(name="m-9", line="A")
+    page = page_of(Subject, "change", animal.pk)
+    seen = console.get(page).context["seen"]
+    sent = {"name": "m-9", "line": "B", "sex": "", "is_offered": "on", "seen": seen}
+    console.post(page, sent)
+
+    answered = console.post(page, {**sent, "line": "C"}, follow=True)
+
+    assert Subject.objects.get().line == "B"
+    assert "while your page was open" in words_of(answered)

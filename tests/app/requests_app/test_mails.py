@@ -475,3 +475,16 @@ def test_names_of_any_length_fit(clearer):
 
     assert all(len(mail.subject) <= 200 for mail in Mail.objects.all())
     assert Request.objects.count() == Sample.objects.count() == 1
+
+
+def test_the_owner_is_told_of_each_bad_condition(researcher, clearer):
+    sample = a_submitted_request(researcher).samples.get()
+    requests.receive(sample, by=clearer, condition="unlabeled", note="whose is it?")
+    requests.take_back_reception(sample, by=clearer, reason="The wrong tube.")
+
+    requests.receive(sample, by=clearer, condition="leaking", note="it is dry")
+
+    texts = (
+        Mail.objects.filter(event="sample-condition").order_by("pk").values_list("text", flat=True)
+    )
+    assert [("whose is it" in t, "it is dry" in t) for t in texts] == [(True, False), (False, True)]

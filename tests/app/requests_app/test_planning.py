@@ -9,9 +9,11 @@ from django.utils import timezone
 
 from core_app.errors import Invalid, NotAllowed, NotReady, StaleState
 from requests_app.models import HandoffDay, PlannedStep
+from requests_app.selectors import bench as bench_reads
+from requests_app.selectors import today
 from requests_app.selectors.planning import plan_lines
 from requests_app.services import clearing, planning
-from requests_app.workflows import complete_clearing
+from requests_app.workflows import complete_clearing, reopen_clearing
 from tests.support.scenarios import a_batch_being_cleared, a_plan, a_sample_plan, a_waiting_batch
 
 pytestmark = pytest.mark.django_db
@@ -320,3 +322,31 @@ def _next_change():
         if morning.utcoffset() != (morning - timedelta(days=1)).utcoffset():
             return morning
         day = date.fromordinal(day.toordinal() + 1)
+
+
+def test_a_batch_opened_again_with_steps_left_out_can_be_planned(batch, clearer):
+    clearing.receive_and_start(batch, by=clearer)
+    clearing.record_step(batch, FIRST, performed_at=timezone.now(), by=clearer)
+    complete_clearing(batch, by=clearer, skip_missing=True)
+    reopen_clearing(batch, by=clearer, reason="The rest is to be done.")
+    batches = today.scope(clearer, today.ALL)
+    assert [b.pk for b in today.without_plan(batches)] == [batch.pk]
+
+    planning.make_plan(batch, start=next_weekday(0), by=clearer)
+
+    assert len(plan_lines(batch)) == 14
+    assert all(line.planned or line.log for line in plan_lines(batch))
+    assert today.without_plan(batches) == []
+
+
+def test_a_done_step_no_longer_says_when_a_batch_is_due(batch, clearer):
+    clearing.receive_and_start(batch, by=clearer)
+    far = next_weekday(0) + timedelta(days=21)
+    third = batch.protocol.steps.get(position=3)
+    planning.pin(batch, third.slug, at=far, by=clearer, seen=None)
+    for step in batch.protocol.steps.filter(position__lte=3):
+        clearing.record_step(batch, step.slug, performed_at=timezone.now(), by=clearer)
+
+    (row,) = bench_reads.queue(bench_reads.Wanted.from_query({}), to=clearer)
+
+    assert row.planned_end < far

@@ -1,11 +1,12 @@
 """Two people at once: whoever acts on what is no longer so is told, and nothing is lost."""
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from core_app.errors import NotReady, StaleState
 from core_app.models import User
-from requests_app.models import ClearingBatch, Request, Sample
+from requests_app.models import ClearingBatch, ClearingProtocol, Request, Sample
 from requests_app.services import clearing, requests
 from requests_app.workflows import submit_request, withdraw_request
 from tests.support.scenarios import (
@@ -92,3 +93,23 @@ def test_a_step_taken_back_at_the_last_moment_is_missed_when_completing(
 
     batch.refresh_from_db()
     assert batch.state == "in progress"
+
+
+def test_a_protocol_taken_back_a_moment_ago_is_said_so(researcher: User) -> None:
+    draft = requests.create_draft(owner=researcher, by=researcher)
+    plans = a_plan().samples
+    ClearingProtocol.objects.update(is_offered=False)
+
+    with pytest.raises(StaleState, match="no longer offered"), transaction.atomic():
+        clearing.make_batches(draft, plans, by=researcher)
+
+
+def test_a_tube_of_a_request_withdrawn_a_moment_ago_is_not_received(
+    researcher: User, clearer: User
+) -> None:
+    request = a_submitted_request(researcher)
+    stale = Sample.objects.select_related("request").get()
+    withdraw_request(request, by=researcher, reason="A mistake")
+
+    with pytest.raises(NotReady, match="withdrawn"):
+        requests.receive(stale, by=clearer)

@@ -109,6 +109,8 @@ def test_a_complete_plan_has_no_problems() -> None:
         (with_sample(resolutions=(REGISTER,) * 6), "samples.0.resolutions", "5 objectives at most"),
         (with_sample(expected_handoff_date=date(2029, 12, 31)),
          "samples.0.expected_handoff_date", "is over"),
+        (with_sample(expected_handoff_date=date(9999, 12, 31)),
+         "samples.0.expected_handoff_date", "too far ahead"),
         (with_sample(perfusion_date=date(1930, 1, 1)),
          "samples.0.perfusion_date", "check the year"),
         (with_sample(subject="m-999"), "samples.0.subject", "not in the list"),
