@@ -163,7 +163,7 @@ def test_the_grid_is_worked_by_keyboard(grid: Page) -> None:
     expect(grid.locator("#cell-2-name")).to_be_focused()
     grid.keyboard.press("ArrowUp")
     grid.keyboard.press("Tab")
-    expect(grid.locator("#cell-1-subject")).to_be_focused()
+    expect(grid.locator("#cell-1-protocol")).to_be_focused()
 
 
 def test_03_the_dialog_follows_the_rules_of_the_form(grid: Page) -> None:
