@@ -131,6 +131,19 @@ def test_a_second_person_sees_the_firsts_entry_and_keeps_what_they_type(
     assert logged(batch) == [("pbs_wash1", "colleague")]
 
 
+def test_what_is_ticked_at_the_end_survives_an_entry(
+    page: Opened, batch: ClearingBatch, clearer: User
+) -> None:
+    bench = page(clearer)
+    bench.goto(address(batch))
+    bench.locator("#complete-left-out").check()
+
+    bench.get_by_role("button", name="Done now").first.click()
+    expect(bench.locator("#current-title")).to_have_text("PBS wash 2")
+
+    expect(bench.locator("#complete-left-out")).to_be_checked()
+
+
 def test_what_is_typed_while_a_colleague_completes_stays_to_be_copied(
     page: Opened, batch: ClearingBatch, clearer: User
 ) -> None:

@@ -120,6 +120,7 @@ for (const name of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
 let typed = [];
 let left = [];
 let focused = "";
+let ending = null;
 let latest = document.getElementById("bench-steps")?.dataset.latest ?? "";
 
 function isTouched(form) {
@@ -152,6 +153,8 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   const sent = event.detail.requestConfig?.elt?.closest("form");
   const forms = [...event.detail.target.querySelectorAll("form[data-entry]")];
   typed = forms.filter((form) => form !== sent && isTouched(form)).map(remember);
+  const finish = document.getElementById("complete-form")?.elements;
+  ending = finish && { leftOut: finish.left_out?.checked, link: finish.link?.value };
 });
 
 document.addEventListener("htmx:afterSwap", (event) => {
@@ -159,6 +162,9 @@ document.addEventListener("htmx:afterSwap", (event) => {
   left = [];
   typed.forEach(putBack);
   typed = [];
+  const finish = document.getElementById("complete-form")?.elements;
+  if (finish?.left_out && ending?.leftOut) finish.left_out.checked = true;
+  if (finish?.link && ending?.link) finish.link.value = ending.link;
   tell(event.detail.requestConfig?.verb);
   // htmx cannot give the focus back to what lay in a fold that is closed again.
   const place = focused && document.getElementById(focused);
