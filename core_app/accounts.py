@@ -55,6 +55,7 @@ def is_address_used(email: str) -> bool:
 
 def open_account(username: str, email: str) -> User:
     """Make an account without a password: its person sets one by mail, or signs in elsewhere."""
+    email = email.lower()  # as it is looked up when its person asks for a password
     user = User(username=username, email=email)
     user.set_unusable_password()
     user.full_clean(exclude=["password"])

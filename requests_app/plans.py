@@ -57,8 +57,8 @@ class SamplePlan:
 
     @property
     def chemistry(self) -> tuple[str, str, str]:
-        """Return the grouping key of clearing batches."""
-        return (self.protocol, self.antibody1.strip(), self.antibody2.strip())
+        """Return the grouping key of clearing batches; white space does not tell them apart."""
+        return (self.protocol, " ".join(self.antibody1.split()), " ".join(self.antibody2.split()))
 
     @property
     def imaging(self) -> frozenset[tuple[str, frozenset[str]]]:
@@ -131,6 +131,16 @@ def problems_of(plan: RequestPlan, rules: Rules) -> Problems:
 
 def warnings_of(plan: RequestPlan, rules: Rules) -> list[str]:
     """Return what may be meant but looks odd; nothing of it stops a submission."""
+    blind = [
+        sample.name
+        for sample in plan.samples
+        if any(not r.atlas and _is_registered(r) for r in sample.resolutions)
+    ]
+    found = (
+        [f"{_named(blind)} is registered without an atlas; choose one in the imaging dialog."]
+        if blind and rules.atlases
+        else []
+    )
     odd = [
         sample.name
         for sample in plan.samples
@@ -138,11 +148,16 @@ def warnings_of(plan: RequestPlan, rules: Rules) -> list[str]:
         and sample.protocol not in rules.protocols_needing_antibody
     ]
     if not odd:
-        return []
+        return found
     return [
+        *found,
         f"Antibodies are named for {_named(odd)}, but the protocol does not stain. "
-        "Choose a staining protocol, or leave the antibodies out."
+        "Choose a staining protocol, or leave the antibodies out.",
     ]
+
+
+def _is_registered(wanted: ResolutionPlan) -> bool:
+    return any("registration" in channel.purposes for channel in wanted.channels)
 
 
 def _named(names: Sequence[str]) -> str:

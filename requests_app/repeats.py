@@ -48,6 +48,10 @@ def copy_of(draft: Request, *, to: User) -> drafts.Draft:
     contents = drafts.opened(draft.draft)
     contents.pop("upload", None)
     about = contents["about"]
+    if draft.owner_id != to.pk:  # handed over: what is its owner's alone stays with them
+        about = about | {"correspondence_email": to.email, "lab": _lab_of(to), "auditor": ""}
+        about |= {"self_clearing": False, "self_imaging": False}
+        contents = drafts.with_about(contents, about)
     if not about["name"]:
         return contents
     name = free_name(about["name"], owner=to)

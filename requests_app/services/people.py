@@ -27,7 +27,8 @@ def account_for(username: str, email: str, *, by: User) -> tuple[User, bool]:
     if not roles.has_role(by, roles.Role.CLEARER, roles.Role.MANAGER):
         raise NotAllowed("Only clearing staff and managers hand in requests for other people.")
     name = username.strip().lower()
-    found = User.objects.filter(username=name).first()
+    # A collation may take ü for u: only the very same name is that person.
+    found = next((u for u in User.objects.filter(username=name) if u.username == name), None)
     if found is not None:
         _require_same_address(found, email)
         return found, False
@@ -59,5 +60,7 @@ def _new_account(name: str, email: str) -> User:
     try:
         with transaction.atomic():
             return accounts.open_account(name, email)
+    except ValidationError as problem:
+        raise Invalid(" ".join(problem.messages)) from problem
     except IntegrityError as clash:
         raise Taken(f"The username {name} was taken at this moment; try again.") from clash

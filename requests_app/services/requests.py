@@ -25,7 +25,9 @@ from requests_app.states import ClearingState, RequestState
 # Saving the others must not bring back a state that somebody has moved on from.
 MOST_CONDITION = 200
 MOST_REASON = 500
-NEVER_SAVED = frozenset({"id", "state", "state_since", "created_at"})
+NEVER_SAVED = frozenset(
+    {"id", "state", "state_since", "created_at", "owner", "requested_by", "draft_revision"}
+)
 
 
 def create_draft(*, owner: User, by: User, draft: dict[str, Any] | None = None) -> Request:
@@ -72,10 +74,18 @@ class Outdated(StaleState):
         )
 
 
-def hand_over_draft(request: Request, owner: User, *, by: User, note: str = "") -> None:
-    """Make the draft another person's: for staff who write it on their behalf.
+def hand_over_draft(
+    request: Request,
+    owner: User,
+    *,
+    by: User,
+    note: str = "",
+    contents: dict[str, Any] | None = None,
+) -> None:
+    """Make the draft another person's, with these contents: for staff who write on their behalf.
 
-    Raises NotAllowed for everybody else, so that nobody takes another's name.
+    Raises NotAllowed for everybody else, so that nobody takes another's name, and Outdated if the
+    draft was saved or handed over since it was read.
     """
     if owner.pk == request.owner_id:
         return
@@ -85,13 +95,14 @@ def hand_over_draft(request: Request, owner: User, *, by: User, note: str = "") 
         raise NotAllowed("Only clearing staff and managers hand in requests for other people.")
     if not owner.is_active:
         raise Invalid(f"The account of {owner} is closed; choose somebody else.")
-    still_draft = Request.objects.filter(pk=request.pk, state=RequestState.DRAFT)
+    draft = request.draft if contents is None else contents
     with transaction.atomic():
-        if still_draft.update(owner=owner) != 1:
-            raise StaleState(
-                "This request was submitted meanwhile; nothing was changed. Open its page."
-            )
-        request.owner = owner
+        _hold_draft(request)
+        Request.objects.filter(pk=request.pk).update(
+            owner=owner, requested_by=by, draft=draft, name=name_in(draft),
+            draft_revision=F("draft_revision") + 1,
+        )  # fmt: skip
+        request.refresh_from_db()
         record(request, selectors.HANDED_OVER, by=by, note=f"{owner.username}{note}")
 
 
@@ -99,9 +110,14 @@ def delete_draft(request: Request, *, by: User) -> None:
     """Throw a draft away; it has no history worth keeping."""
     if not roles.can(by, Action.EDIT_DRAFT, request):
         raise NotAllowed("Only who writes a draft may delete it.")
-    deleted, _ = Request.objects.filter(pk=request.pk, state=RequestState.DRAFT).delete()
-    if not deleted:
-        raise StaleState("This request was submitted meanwhile; withdraw it on its page instead.")
+    with transaction.atomic():
+        rows = Request.objects.select_for_update().filter(pk=request.pk, state=RequestState.DRAFT)
+        held = rows.first()
+        if held is None:
+            raise StaleState(
+                "This request was submitted meanwhile; withdraw it on its page instead."
+            )
+        held.delete()
 
 
 def submit(request: Request, plan: RequestPlan, *, by: User) -> None:
@@ -112,8 +128,16 @@ def submit(request: Request, plan: RequestPlan, *, by: User) -> None:
     """
     if not roles.can(by, Action.EDIT_DRAFT, request):
         raise NotAllowed("Only who writes a draft may submit it.")
+    is_staffs = roles.has_role(by, roles.Role.CLEARER, roles.Role.MANAGER)
+    if by.pk != request.owner_id and not is_staffs:
+        raise NotAllowed(
+            "Only clearing staff and managers hand in requests for other people. "
+            f"Ask {request.owner} to submit it; the draft is theirs too."
+        )
+    if not request.owner.is_active:
+        raise NotReady(f"The account of {request.owner} is closed, so nothing is handed in for it.")
     _hold_draft(request)
-    _fill(request, plan)
+    _fill(request, plan, any_lab=is_staffs)
     try:
         request.full_clean(validate_unique=False, validate_constraints=False, exclude=["draft"])
         with transaction.atomic():
@@ -156,14 +180,17 @@ def advance_to_submitted(request: Request, *, by: User) -> None:
     advance(request, RequestState.SUBMITTED, by=by)
 
 
-def _fill(request: Request, plan: RequestPlan) -> None:
+def _fill(request: Request, plan: RequestPlan, *, any_lab: bool) -> None:
     REQUEST_NAME(plan.name)
     request.name = plan.name
     request.name_key = folder_of(plan.name).casefold()
     request.description = plan.description
     request.species = Species.objects.get(name=plan.species)
     request.correspondence_email = plan.correspondence_email
-    request.lab = Lab.objects.filter(name__iexact=plan.lab).first()
+    labs = Lab.objects.filter(name__iexact=plan.lab)
+    if not any_lab:  # its PI reads the request, so nobody names a lab that is not theirs
+        labs = labs.filter(memberships__user=request.owner)
+    request.lab = labs.first()
     request.lab_text = "" if request.lab else plan.lab
     request.retention = plan.retention
     request.testing = plan.testing

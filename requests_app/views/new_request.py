@@ -113,7 +113,7 @@ def _after_save(request: HttpRequest, draft: Request, notes: list[str]) -> HttpR
         return saved(draft, notes=notes, address=address, problems=problems, steps=steps)
     for note in notes:
         messages.warning(request, note)
-    if _names_another(request) and action in {"owner", "continue"}:
+    if _names_another(request):
         try:
             _hand_over(request, draft)
         except DomainError as refusal:
@@ -160,18 +160,15 @@ def _require_own_name(request: HttpRequest) -> None:
 
 def _hand_over(request: HttpRequest, draft: Request) -> None:
     """Make the draft the named person's, with an account if they have none."""
-    form = BehalfForm(request.POST)
-    form.is_valid()
     user = person(request)
     owner, is_new = people.account_for(
         request.POST.get("other-username", ""), request.POST.get("other-email", ""), by=user
     )
     before = draft.owner
     note = ", whose account was made for it" if is_new else ""
-    requests.hand_over_draft(draft, owner, by=user, note=note)
     contents = drafts.opened(draft.draft)
     contents["about"] |= _theirs(contents["about"], before, owner)
-    requests.edit_draft(draft, contents, by=user)
+    requests.hand_over_draft(draft, owner, by=user, note=note, contents=contents)
     made = " An account was made for them." if is_new else ""
     messages.success(request, f"This request is {owner.username}'s now.{made}")
 

@@ -9,6 +9,7 @@ from allauth.account.models import EmailAddress
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from core_app.errors import Invalid
 from core_app.models import Event, Lab, User
 from requests_app import selectors
 from requests_app.models import Request, Subject
@@ -542,3 +543,21 @@ def test_the_form_knows_its_persons_labs() -> None:
     assert 'value="One lab"' in page
     assert '<option value="Other lab">' in page
     assert 'value="member@example.org"' in page
+
+
+def test_an_account_made_by_staff_has_its_address_in_small_letters(clearer):
+    made, _ = people.account_for("newcomer", "New.Comer@Example.org", by=clearer)
+
+    assert made.email == "new.comer@example.org"
+
+
+def test_another_letter_is_another_person(clearer):
+    a_person("muller")
+
+    with pytest.raises(Invalid):
+        people.account_for("müller", "", by=clearer)
+
+
+def test_an_address_too_long_for_an_account_is_refused_in_words(clearer):
+    with pytest.raises(Invalid):
+        people.account_for("newcomer", f"{'x' * 60}@{'y' * 60}.example.org", by=clearer)

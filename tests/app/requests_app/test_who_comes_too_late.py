@@ -4,8 +4,8 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from core_app.errors import NotReady, StaleState
-from core_app.models import User
+from core_app.errors import NotAllowed, NotReady, StaleState
+from core_app.models import Lab, User
 from requests_app.models import ClearingBatch, ClearingProtocol, Request, Sample
 from requests_app.services import clearing, requests
 from requests_app.workflows import submit_request, withdraw_request
@@ -113,3 +113,54 @@ def test_a_tube_of_a_request_withdrawn_a_moment_ago_is_not_received(
 
     with pytest.raises(NotReady, match="withdrawn"):
         requests.receive(stale, by=clearer)
+
+
+def test_a_submission_and_a_hand_over_of_one_draft_are_not_mixed(
+    researcher: User, clearer: User, labmate: User
+) -> None:
+    draft = requests.create_draft(owner=clearer, by=clearer)
+    stale = Request.objects.select_related("owner").get(pk=draft.pk)
+    requests.hand_over_draft(draft, labmate, by=clearer)
+
+    with pytest.raises(StaleState):
+        submit_request(stale, a_plan(), by=clearer)
+
+    draft.refresh_from_db()
+    assert (draft.owner, draft.requested_by, draft.state) == (labmate, clearer, "draft")
+
+
+def test_who_is_no_staff_hands_nothing_in_for_somebody_else(
+    researcher: User, labmate: User, manager: User
+) -> None:
+    draft = requests.create_draft(owner=researcher, by=researcher)
+    requests.hand_over_draft(draft, labmate, by=manager)
+
+    with pytest.raises(NotAllowed):
+        submit_request(Request.objects.get(pk=draft.pk), a_plan(), by=researcher)
+
+    assert Request.objects.get().state == "draft"
+
+
+def test_nothing_is_handed_in_for_a_closed_account(researcher: User, manager: User) -> None:
+    draft = requests.create_draft(owner=researcher, by=manager)
+    User.objects.filter(pk=researcher.pk).update(is_active=False)
+
+    with pytest.raises(NotReady, match="is closed"):
+        submit_request(Request.objects.get(pk=draft.pk), a_plan(), by=manager)
+
+
+def test_a_lab_that_is_not_the_owner_s_stays_free_text(researcher: User) -> None:
+    Lab.objects.create(name="Foreign lab")
+
+    foreign = a_submitted_request(researcher, a_plan("one", lab="foreign LAB"))
+    own = a_submitted_request(researcher, a_plan("two", lab="river lab"))
+
+    assert (foreign.lab, foreign.lab_text) == (None, "foreign LAB")
+    assert (str(own.lab), own.lab_text) == ("River lab", "")
+
+
+def test_staff_name_any_lab(researcher: User, manager: User) -> None:
+    lab = Lab.objects.create(name="Foreign lab")
+    draft = requests.create_draft(owner=researcher, by=manager)
+
+    assert submit_request(draft, a_plan(lab="Foreign lab"), by=manager).lab == lab

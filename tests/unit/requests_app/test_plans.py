@@ -37,7 +37,7 @@ RULES = Rules(
     subjects=frozenset({"m-1"}),
     owner="owner",
 )  # fmt: skip
-REGISTER = ResolutionPlan("1.3x", (ChannelPlan("488", ("registration",)),))
+REGISTER = ResolutionPlan("1.3x", (ChannelPlan("488", ("registration",)),), atlas="allen_2017")
 SAMPLE = SamplePlan("b1", "uDISCO", expected_handoff_date=date(2030, 1, 2), resolutions=(REGISTER,))
 PLAN = RequestPlan("r", "d", "mouse", "a@example.org", "lab", (SAMPLE,))
 
@@ -217,3 +217,17 @@ def test_antibodies_with_a_protocol_that_does_not_stain_are_pointed_out() -> Non
     assert problems_of(odd, RULES) == {}
     assert "does not stain" in warnings_of(odd, RULES)[0]
     assert warnings_of(PLAN, RULES) == []
+
+
+def test_registration_without_an_atlas_is_pointed_out() -> None:
+    blind = with_sample(resolutions=(replace(REGISTER, atlas=""),))
+
+    assert problems_of(blind, RULES) == {}
+    assert "registered without an atlas" in warnings_of(blind, RULES)[0]
+
+
+def test_white_space_within_an_antibody_does_not_split_a_batch() -> None:
+    assert (
+        replace(SAMPLE, antibody1="anti-cFos\r\n1:500").chemistry
+        == replace(SAMPLE, antibody1="anti-cFos  1:500").chemistry
+    )
