@@ -1,7 +1,7 @@
 """Imaging of one sample as one line of text: `1.3x: 488 registration, 647 cell_detection`."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from requests_app.plans import ORIENTATIONS, PURPOSES
@@ -94,12 +94,31 @@ def write_spread(values: Sequence[tuple[str, str]]) -> str:
 def read_spread(text: str, objectives: Sequence[str]) -> list[str]:
     """Return the value of each objective, written by write_spread or by a person."""
     if not _looks_spread(text, objectives):
-        return [_word(text)] * len(objectives)
+        return [text] * len(objectives)
     found: dict[str, str] = {}
+    for objective, value, _ in _parts(text):
+        found.setdefault(objective, _unescaped(value))
+    return [found.get(objective, "") for objective in objectives]
+
+
+def left_over(text: str, objectives: Sequence[str]) -> list[str]:
+    """Return the parts of a spread value that no objective gets, as they were written."""
+    if not _looks_spread(text, objectives):
+        return []
+    found: list[str] = []
+    waiting = set(objectives)
+    for objective, _, part in _parts(text):
+        if objective in waiting:
+            waiting.remove(objective)
+        elif part:
+            found.append(part)
+    return found
+
+
+def _parts(text: str) -> Iterator[tuple[str, str, str]]:
     for part in re.split(r"(?<!\\)\|", text):
         objective, _, value = part.partition(":")
-        found.setdefault(objective.strip(), _word(_unescaped(value.strip())))
-    return [found.get(objective, "") for objective in objectives]
+        yield objective.strip(), value.strip(), part.strip()
 
 
 def _looks_spread(text: str, objectives: Sequence[str]) -> bool:
@@ -107,7 +126,8 @@ def _looks_spread(text: str, objectives: Sequence[str]) -> bool:
     return text.partition(":")[0].strip() in objectives and ":" in text
 
 
-def _word(text: str) -> str:
+def orientation_of(text: str) -> str:
+    """Return an orientation as it is kept, however it was capitalized; other text as it is."""
     return text.lower() if text.lower() in ORIENTATIONS else text
 
 
