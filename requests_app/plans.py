@@ -105,6 +105,7 @@ class Rules:
     handoff_left: Mapping[date, int | None] = field(default_factory=dict)
     handoff_notes: Mapping[date, str] = field(default_factory=dict)
     next_open_days: Sequence[date] = ()
+    closed_days: Collection[date] = frozenset()
     today: date = EARLIEST_DAY
     usernames: Collection[str] = frozenset()
     subjects: Collection[str] = frozenset()
@@ -296,7 +297,8 @@ def _check_capacity(samples: Sequence[SamplePlan], rules: Rules, found: Problems
 def _full_or_closed(day: date, left: int, rules: Rules) -> str:
     note = rules.handoff_notes.get(day, "")
     why = f" ({note})" if note else ""
-    takes = f"{day} takes {left} more" if left else f"{day} is closed or full{why}"
+    state = "closed" if day in rules.closed_days else "full"
+    takes = f"{day} takes {left} more" if left else f"{day} is {state}{why}"
     days = ", ".join(str(other) for other in rules.next_open_days[:3] if other != day)
     return f"{takes}; choose another day, such as {days}." if days else f"{takes}; choose another."
 

@@ -60,7 +60,7 @@ class StepForm(forms.Form):
 
     def _performed_at(self, shown: ClearingStepLog | None) -> datetime:
         typed: datetime | None = self.cleaned_data["performed_at"]
-        if typed is None or self.cleaned_data["when"] == NOW:
+        if typed is None:
             return timezone.now() - timedelta(seconds=self.cleaned_data["seconds_ago"] or 0)
         if shown is not None and shown.performed_at.replace(second=0, microsecond=0) == typed:
             return shown.performed_at  # the box shows minutes; who left it alone changed no time

@@ -161,9 +161,11 @@ def _failed(sights: Sequence[Sight]) -> str:
 
 
 def _hand_in(request: Request, sights: Sequence[Sight], to: User | None) -> str:
-    day = min((d for s in sights if (d := s.sample.expected_handoff_date)), default=None)
+    days = sorted({d for s in sights if (d := s.sample.expected_handoff_date)})
     which = "the sample" if len(sights) == 1 else f"the {len(sights)} samples"
-    when = f", expected {day}" if day else ""
+    when = f", expected {days[0]}" if days else ""
+    if len(days) > 1:
+        when += f" to {days[-1]}"
     if _is_mine(request, to):
         return f"Hand {which} in{when}"
     return f"{request.owner} hands {which} in{when}"

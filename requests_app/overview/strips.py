@@ -148,8 +148,9 @@ def _is_pending(imaged: ImagingRequest, facts: Facts) -> bool:
 def _received(sample: Sample) -> Stage:
     if sample.received_at:
         who, bad = str(sample.received_by or ""), sample.condition not in {"", "good"}
-        detail = f"{sample.get_condition_display().lower()}" if bad else ""
-        return Stage("Received", "done", "received", sample.received_at, who, detail)
+        seen = sample.get_condition_display().lower()
+        word = f"received, {seen}" if bad else "received"
+        return Stage("Received", "done", word, sample.received_at, who, sample.condition_note)
     batch = sample.clearing_batch
     if batch and batch.state not in {ClearingState.WAITING, ClearingState.CANCELLED}:
         return Stage("Received", "done", "received", batch.state_since)

@@ -59,6 +59,7 @@ def handoff_days(days: Collection[date]) -> dict[date, Day]:
     special = {row.day: row for row in HandoffDay.objects.filter(day__in=wanted)}
     rows = Sample.objects.filter(
         expected_handoff_date__in=wanted,
+        received_at=None,
         request__state=RequestState.SUBMITTED,
         request__self_clearing=False,
     ).order_by()

@@ -134,9 +134,10 @@ def _require_open(day: Day) -> None:
     if day.is_open:
         return
     why = f" ({day.note})" if day.note else ""
-    others = ", ".join(str(other) for other in open_days(timezone.localdate()))
+    state = "closed" if day.capacity == 0 else "full"
+    others = ", ".join(str(other) for other in open_days(day.day))
     instead = f"such as {others}" if others else "later than that"
-    refusal = f"{day.day} is closed or full{why}; choose another day, {instead}."
+    refusal = f"{day.day} is {state}{why}; choose another day, {instead}."
     raise Taken(refusal)
 
 

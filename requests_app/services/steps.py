@@ -12,7 +12,7 @@ from core_app.transitions import record
 from requests_app import selectors
 from requests_app.models import ClearingBatch, ClearingStepLog, ProtocolStep
 from requests_app.selectors.bench import batch_events
-from requests_app.services import planning
+from requests_app.services import antibodies, planning
 from requests_app.services.guards import hold, require
 from requests_app.states import ClearingState
 
@@ -61,6 +61,8 @@ def record_step(
         planning.follow(batch)
         changed(log)
         record(batch, verb, by=by, note=_said(step, log))
+        if step.asks_lot:
+            antibodies.note_lots(batch, by=by)
     return log
 
 
@@ -80,10 +82,12 @@ def take_back_step(batch: ClearingBatch, slug: str, *, by: User, replaces: int) 
                 f"{log.by} corrected this step meanwhile; nothing was taken back. "
                 "Look at their entry first."
             )
-        said = _said(log.step, log)
+        step, said = log.step, _said(log.step, log)
         log.delete()
         planning.follow(batch)
         record(batch, "step taken back", by=by, note=said)
+        if step.asks_lot:
+            antibodies.note_lots(batch, by=by)
 
 
 def _require_not_over(batch: ClearingBatch) -> None:

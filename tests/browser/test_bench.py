@@ -219,3 +219,18 @@ def test_every_page_of_clearing_is_accessible_and_fits(
         wrong += [f"{place}: {finding}" for finding in accessibility_problems(screen)]
 
     assert wrong + screen.problems == []  # type: ignore[attr-defined]  # set by the fixture
+
+
+def test_who_logs_out_of_order_stays_at_that_step(
+    page: Opened, batch: ClearingBatch, clearer: User
+) -> None:
+    phone = page(clearer, viewport="phone")
+    phone.goto(address(batch))
+    phone.locator("#phase-2 > summary").click()
+    row = phone.locator("#all-details-dehydr_dcm_wash1")
+    row.locator("summary").first.click()
+
+    row.get_by_role("button", name="Done now").click()
+    expect(row.locator("summary").first).to_have_text(re.compile("Change"))
+
+    expect(row.locator("summary").first).to_be_in_viewport()

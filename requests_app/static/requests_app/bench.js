@@ -121,6 +121,7 @@ let typed = [];
 let left = [];
 let focused = "";
 let ending = null;
+let logged = "";
 let latest = document.getElementById("bench-steps")?.dataset.latest ?? "";
 
 function isTouched(form) {
@@ -153,6 +154,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   const sent = event.detail.requestConfig?.elt?.closest("form");
   const forms = [...event.detail.target.querySelectorAll("form[data-entry]")];
   typed = forms.filter((form) => form !== sent && isTouched(form)).map(remember);
+  logged = sent?.id.startsWith("all-") ? sent.dataset.entry : "";
   const finish = document.getElementById("complete-form")?.elements;
   ending = finish && { leftOut: finish.left_out?.checked, link: finish.link?.value };
 });
@@ -170,7 +172,20 @@ document.addEventListener("htmx:afterSwap", (event) => {
   const place = focused && document.getElementById(focused);
   if (place && place !== document.activeElement) place.focus({ preventScroll: true });
   if (event.detail.requestConfig?.verb === "post") settle();
+  stay();
 });
+
+// Who logs out of order stays at the step that was logged.
+function stay() {
+  const row = logged && document.getElementById(`all-details-${logged}`);
+  logged = "";
+  if (!row) return;
+  for (let place = row.parentElement; place; place = place.parentElement) {
+    if (place.tagName === "DETAILS") place.open = true;
+  }
+  row.querySelector("summary").focus({ preventScroll: true });
+  row.scrollIntoView({ block: "center" });
+}
 
 // --- what a colleague did meanwhile is said ---
 function tell(verb) {

@@ -435,3 +435,15 @@ def test_staining_batches_of_before_get_their_trial(batch):
     trial = AntibodyTrial.objects.get()
     assert (trial.batch, trial.request) == (batch, batch.request)
     assert (trial.primary_antibody, trial.protocol) == ("Rabbit anti-NeuN", "iDISCO+_immuno")
+
+
+def test_a_lot_is_in_the_history_as_soon_as_it_is_logged(clearer, batch):
+    clearing.receive_and_start(batch, by=clearer)
+    clearing.record_step(
+        batch, "antibody1_added", performed_at=timezone.now(), by=clearer, lot="L-9"
+    )
+    at_once = now(batch.trial).primary_lot
+
+    clearing.take_back_step(batch, "antibody1_added", by=clearer, replaces=1)
+
+    assert (at_once, now(batch.trial).primary_lot) == ("L-9", "")

@@ -446,3 +446,17 @@ def test_hostile_text_is_shown_as_text(bench, researcher, clearer):
     assert "<script>alert" not in page
     assert "<img src=x" not in page
     assert "{{ 7*7 }}" in page
+
+
+def test_a_time_that_was_typed_counts_also_with_done_now(client, researcher, clearer):
+    batch = a_batch_being_cleared(researcher, by=clearer)
+    client.force_login(clearer, backend=BACKEND)
+    slug = batch.protocol.steps.get(position=1).slug
+
+    client.post(
+        f"/clearing/batches/{batch.pk}/steps/{slug}/",
+        {"when": "now", "performed_at": "2026-01-05T09:30", "replaces": "0"},
+    )
+
+    performed = timezone.localtime(batch.log.get().performed_at)
+    assert f"{performed:%Y-%m-%d %H:%M}" == "2026-01-05 09:30"

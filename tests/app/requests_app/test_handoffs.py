@@ -97,14 +97,14 @@ def test_a_day_that_is_over_is_refused(researcher: User) -> None:
 def test_a_closed_weekday_is_refused_and_others_are_named(researcher: User) -> None:
     (message,) = wrong(SATURDAY, owner=researcher)
 
-    assert message.startswith("2030-01-12 is closed or full; choose another day, such as ")
-    assert str(open_days(timezone.localdate())[0]) in message
+    assert message.startswith("2030-01-12 is closed; choose another day, such as ")
+    assert "such as 2030-01-14" in message
 
 
 def test_a_closed_date_is_refused_with_its_note(researcher: User) -> None:
     a_day(MONDAY, 0, "Holiday")
 
-    assert "closed or full (Holiday)" in wrong(MONDAY, owner=researcher)[0]
+    assert "closed (Holiday)" in wrong(MONDAY, owner=researcher)[0]
 
 
 def test_a_date_may_be_open_although_its_weekday_is_closed(researcher: User) -> None:
@@ -132,7 +132,7 @@ def test_a_day_is_full_once_its_places_are_taken(researcher: User, stranger: Use
     weekday_takes(0, 2)
     a_submitted_request(stranger, on(MONDAY, count=2))
 
-    assert "closed or full" in wrong(MONDAY, owner=researcher)[0]
+    assert "is full" in wrong(MONDAY, owner=researcher)[0]
 
 
 def test_who_clears_alone_comes_on_any_day(researcher: User) -> None:
@@ -537,7 +537,7 @@ def test_a_closed_day_is_refused_and_others_are_named(sample: Sample, researcher
     answer = seen_by(researcher).post(f"/samples/{sample.pk}/move/", {"day": TUESDAY}, follow=True)
 
     sample.refresh_from_db()
-    assert "2030-01-08 is closed or full (Holiday)" in answer.content.decode()
+    assert "2030-01-08 is closed (Holiday)" in answer.content.decode()
     assert sample.expected_handoff_date == MONDAY
 
 
@@ -686,3 +686,13 @@ def test_a_holiday_is_entered_in_the_console(manager: User) -> None:
     )
 
     assert handoff_days([MONDAY])[MONDAY].is_closed
+
+
+def test_a_tube_that_is_here_is_no_longer_expected(researcher, clearer):
+    samples = tuple(a_sample_plan(f"b{i}", expected_handoff_date=MONDAY) for i in range(3))
+    request = a_submitted_request(researcher, a_plan(samples=samples))
+    before = handoff_days([MONDAY])[MONDAY].expected
+
+    requests.receive(request.samples.first(), by=clearer)
+
+    assert (before, handoff_days([MONDAY])[MONDAY].expected) == (3, 2)

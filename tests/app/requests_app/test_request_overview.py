@@ -453,3 +453,14 @@ def test_fifty_samples_with_three_rounds_cost_as_many_queries_as_one(
     assert len(answer.context["details"]) == 50
     assert len(more) == len(few)
     assert len(few) <= 35
+
+
+def test_several_days_of_hand_off_are_said_as_from_and_to(researcher: User) -> None:
+    samples = tuple(
+        a_sample_plan(f"b{day}", expected_handoff_date=date(2030, 1, day)) for day in (7, 8, 10)
+    )
+    request = a_submitted_request(researcher, a_plan(samples=samples))
+
+    (row,) = overview.rows_of([overview.with_samples(Request.objects.all()).get(pk=request.pk)])
+
+    assert row.next_action.endswith("expected 2030-01-07 to 2030-01-10")

@@ -32,6 +32,7 @@ RULES = Rules(
     },
     handoff_notes={date(2030, 1, 5): "holiday"},
     next_open_days=(date(2030, 1, 2), date(2030, 1, 3)),
+    closed_days={date(2030, 1, 5)},
     today=date(2030, 1, 1),
     usernames=frozenset({"auditor", "owner"}),
     subjects=frozenset({"m-1"}),
@@ -183,7 +184,7 @@ def test_a_day_takes_as_many_samples_as_it_has_places() -> None:
 def test_a_closed_day_says_why() -> None:
     problems = problems_of(with_sample(expected_handoff_date=date(2030, 1, 5)), RULES)
 
-    assert "closed or full (holiday)" in problems["samples.0.expected_handoff_date"][0]
+    assert "is closed (holiday)" in problems["samples.0.expected_handoff_date"][0]
 
 
 def test_who_clears_alone_takes_no_place_of_the_calendar() -> None:
