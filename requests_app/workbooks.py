@@ -14,8 +14,9 @@ MOST_PARTS = 500
 MOST_TAGS, MOST_TAGS_OF_STYLES = 200_000, 20_000
 MOST_RATIO, SMALL_PART = 100, 100_000
 MOST_COLUMNS = 40
-# No number format has more than 255 characters; openpyxl's patterns are slow on long ones.
-LONG_FORMAT = re.compile(rb"formatCode[^<]{1200}")
+# No number format has more than 255 characters, nor many brackets, and openpyxl's patterns are slow
+# on those; a bracket may also be written as an entity.
+SLOW_FORMAT = re.compile(rb"formatCode(?:[^<]{600}|(?:[^<\[&]*[\[&]){60})")
 ENCODING = re.compile(rb"encoding\s*=\s*[\"']([^\"']*)")
 BROKEN = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError)
 TOO_LARGE = (
@@ -195,5 +196,5 @@ def _require_plain_xml(content: bytes) -> None:
     declared = ENCODING.search(head.partition(b"?>")[0]) if head.startswith(b"<?xml") else None
     if is_wide or (declared and declared[1].lower() not in {b"utf-8", b"utf8", b"us-ascii"}):
         raise Unreadable("The workbook is not written in UTF-8, as all are; save it anew.")
-    if b"<!DOCTYPE" in content or b"<!ENTITY" in content or LONG_FORMAT.search(content):
+    if b"<!DOCTYPE" in content or b"<!ENTITY" in content or SLOW_FORMAT.search(content):
         raise Unreadable("The workbook holds definitions that no table needs; save it anew.")

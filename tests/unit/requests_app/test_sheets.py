@@ -448,9 +448,10 @@ def with_cells(cells: bytes) -> bytes:
         (with_formats(b"".join(b'<xf a="%d"/>' % n for n in range(21_000))), "too many formats"),
         (with_cells(b"<c/>" * 1_000_000), "too large"),
         (with_cells(b"".join(b'<c a="%d"/>' % n for n in range(201_000))), "too large"),
-        (with_formats(b'<numFmt formatCode="' + b"[" * 1300 + b'"/>'), "definitions"),
+        (with_formats(b'<numFmt formatCode="' + b"[" * 60 + b'"/>'), "definitions"),
+        (with_formats(b'<numFmt formatCode="' + b"0" * 600 + b'"/>'), "definitions"),
     ],
-    ids=["formats", "formats that pack badly", "cells", "many cells", "slow pattern"],
+    ids=["formats", "formats that pack badly", "cells", "many cells", "brackets", "a long format"],
 )
 def test_a_small_workbook_that_would_keep_the_site_busy_is_refused(
     content: bytes, words: str
@@ -516,3 +517,45 @@ def test_a_large_tidy_workbook_is_read() -> None:
 
     assert (len(sheet.samples), sheet.errors) == (50, [])
     assert sheet.samples[49]["expected_handoff_date"] == "2030-01-07"
+
+
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+OFFICE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+
+
+def with_shared_texts(texts: str) -> bytes:
+    """Return a workbook whose texts are kept in one list, as spreadsheet programs do."""
+    content = with_part(
+        a_workbook([0, 2], [1, 47490]),
+        "sheet1.xml",
+        lambda xml: (
+            xml.replace(b't="n"><v>0<', b't="s"><v>0<')
+            .replace(b't="n"><v>1<', b't="s"><v>1<')
+            .replace(b't="n"><v>2<', b't="s"><v>2<')
+        ),
+    )
+    listed = (
+        f'<Override PartName="/xl/sharedStrings.xml" ContentType="{OFFICE}.sharedStrings+xml"/>'
+    )
+    content = with_part(
+        content,
+        "[Content_Types].xml",
+        lambda xml: xml.replace(b"</Types>", listed.encode() + b"</Types>"),
+    )
+    out = io.BytesIO(content)
+    with zipfile.ZipFile(out, "a", zipfile.ZIP_DEFLATED) as archive:
+        head = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\r\n'
+        archive.writestr("xl/sharedStrings.xml", f'{head}<sst xmlns="{MAIN}">{texts}</sst>')
+    return out.getvalue()
+
+
+def test_texts_that_a_workbook_keeps_in_one_list_are_read() -> None:
+    texts = (
+        "<si><t>sample</t></si><si><r><t>bräin</t></r><r><t>-1</t></r></si><si><t>notes</t></si>"
+    )
+
+    sheet = sheets.read_file(with_shared_texts(texts))
+
+    assert sheet.errors == []
+    assert sheet.samples[0]["name"] == "bräin-1"
+    assert sheet.samples[0]["notes_for_clearer"] == "47490"
