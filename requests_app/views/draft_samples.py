@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from core_app.errors import Invalid
+from core_app.errors import Invalid, StaleState
 from core_app.http import person
 from requests_app import drafts, selectors, sheets
 from requests_app.forms.requests.judgement import judge
@@ -21,6 +21,10 @@ from requests_app.services import requests
 from requests_app.views.draft_pages import draft_view, findings, revision_in, saved, steps_of
 
 MOST_SUBJECTS = 30
+CHANGED = (
+    "The draft was changed in another window since this page was shown, so nothing was done. "
+    "This is how it is now; look at it, and do it again if you still want to."
+)
 
 
 @require_http_methods(["GET", "POST"])
@@ -114,14 +118,14 @@ def samples_csv(request: HttpRequest, draft: Request) -> HttpResponse:
 def upload(request: HttpRequest, draft: Request) -> HttpResponse:
     """Take the samples of a file or of pasted text; what was there before can be had back."""
     sheet = _sheet(request)
-    contents = drafts.opened(draft.draft)
+    contents = _opened_as_shown(request, draft)
     before, notes = contents["samples"], list(sheet.errors)
     is_added = request.POST.get("mode") == "append"
     rows = before + sheet.samples if is_added else sheet.samples
     contents["samples"] = drafts.clean_samples(rows, notes)
     contents["about"]["number_of_samples"] = str(len(contents["samples"]))
     contents["upload"] = {"samples": before, "notes": notes}
-    requests.edit_draft(draft, contents, by=person(request), based_on=revision_in(request.POST))
+    requests.edit_draft(draft, contents, by=person(request), based_on=draft.draft_revision)
     taken = len(contents["samples"]) - (len(before) if is_added else 0)
     messages.success(request, f"{taken} sample{'s' if taken != 1 else ''} taken from the table.")
     return redirect(f"{reverse('requests:draft-samples', args=[draft.pk])}?check=1")
@@ -149,7 +153,7 @@ def _sheet(request: HttpRequest) -> sheets.Sheet:
 @draft_view
 def end_upload(request: HttpRequest, draft: Request) -> HttpResponse:
     """Undo the upload: the samples are those before it. Or keep it, and forget those before."""
-    contents = drafts.opened(draft.draft)
+    contents = _opened_as_shown(request, draft)
     before = contents.pop("upload", None)
     if before is None:
         raise Invalid("There is no upload to undo any more; nothing was changed.")
@@ -157,8 +161,20 @@ def end_upload(request: HttpRequest, draft: Request) -> HttpResponse:
         contents["samples"] = before["samples"]
         contents["about"]["number_of_samples"] = str(len(before["samples"]) or 1)
         messages.success(request, "The upload is undone; the samples are those before it.")
-    requests.edit_draft(draft, contents, by=person(request), based_on=revision_in(request.POST))
+    requests.edit_draft(draft, contents, by=person(request), based_on=draft.draft_revision)
     return redirect("requests:draft-samples", draft.pk)
+
+
+def _opened_as_shown(request: HttpRequest, draft: Request) -> drafts.Draft:
+    """Read the draft anew: a file takes long to come and to be read. It must be as it was shown.
+
+    Raises StaleState if another window saved it since.
+    """
+    draft.refresh_from_db()
+    based_on = revision_in(request.POST)
+    if based_on is not None and based_on != draft.draft_revision:
+        raise StaleState(CHANGED)
+    return drafts.opened(draft.draft)
 
 
 @require_GET

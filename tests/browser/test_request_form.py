@@ -272,3 +272,95 @@ def test_the_grid_fits_a_phone(page: Opened, researcher: User, scheme: str) -> N
     phone.locator(".imaging-head", has_text="1.3x").get_by_role("checkbox").check()
     assert phone.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
     assert accessibility_problems(phone) == []
+
+
+@contextmanager
+def held_save(page: Page) -> Iterator[list[Route]]:
+    """Keep the first save under way until the block ends; the others wait for it."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if route.request.method == "POST" and not held:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/samples/", hold)
+    yield held
+    held[0].continue_()
+    page.unroute("**/samples/")
+
+
+def under_way(page: Page, held: list[Route]) -> None:
+    for _ in range(100):
+        if held:
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("nothing was sent")
+
+
+def test_imaging_read_by_the_server_stays_with_its_row(grid: Page) -> None:
+    with held_save(grid) as held:
+        paste(grid, 0, "imaging", "1.1x: 488 generic\n1.3x: 488 reg\n2x: 488 generic\n")
+        under_way(grid, held)
+        grid.get_by_role("button", name="Remove sample 1").click()
+
+    saved(grid)
+    expect(grid.locator("#cell-0-imaging")).to_contain_text("1.3x: 488 reg")
+    expect(grid.locator("#cell-1-imaging")).not_to_contain_text("1.3x")
+
+
+def test_undo_keeps_what_was_typed_after_the_act(grid: Page) -> None:
+    grid.get_by_role("button", name="Add", exact=True).click()
+    grid.locator("#cell-0-notes_for_clearer").fill("gently")
+    grid.locator("#cell-1-notes_for_clearer").fill("slowly")
+
+    grid.get_by_role("button", name="Undo: typing").click()
+
+    assert cell(grid, 0, "notes_for_clearer") == "gently"
+    assert cell(grid, 1, "notes_for_clearer") == ""
+    expect(grid.locator("tbody tr")).to_have_count(4)
+
+
+def test_another_sign_in_does_not_keep_what_is_typed_from_being_saved(grid: Page) -> None:
+    grid.context.clear_cookies(name="csrftoken")
+    grid.evaluate(
+        """() => document.body.setAttribute("hx-headers", '{"X-CSRFToken": "rotated"}')"""
+    )
+    grid.locator("#cell-0-notes_for_clearer").fill("typed after it")
+
+    saved(grid)
+    assert rows_of()[0]["notes_for_clearer"] == "typed after it"
+
+
+def test_signing_out_is_not_held_by_what_cannot_be_saved(grid: Page) -> None:
+    grid.on("dialog", lambda dialog: dialog.accept())
+    with lost_connection(grid):
+        grid.locator("#cell-0-notes_for_clearer").fill("lost")
+        expect(grid.locator("#saved")).to_contain_text("Not saved")
+        grid.evaluate(
+            """() => {
+                const form = document.createElement("form");
+                form.action = "/requests/";
+                document.body.append(form);
+                form.requestSubmit();
+            }"""
+        )
+        grid.wait_for_url("**/requests/**")
+
+
+def test_columns_of_a_pasted_block_that_the_grid_has_not_are_named(grid: Page) -> None:
+    paste(grid, 0, "name", "sample\tperfusion date\tatlas\nb-1\t2029-01-01\tpaxinos\n")
+
+    expect(grid.locator("#grid-help")).to_contain_text("Left out: “atlas”")
+    assert cell(grid, 0, "perfusion_date") == "2029-01-01"
+
+
+def test_line_ends_of_notes_are_shown_and_kept(grid: Page) -> None:
+    paste(grid, 0, "notes_for_clearer", '"first\nsecond"\tmore\n')
+    assert cell(grid, 0, "notes_for_clearer") == "first ↵ second"
+
+    grid.locator("#cell-0-notes_for_clearer").fill("first ↵ second, changed")
+
+    saved(grid)
+    assert rows_of()[0]["notes_for_clearer"] == "first\nsecond, changed"

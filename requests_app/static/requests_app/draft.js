@@ -38,6 +38,24 @@ function link(word, address) {
   return anchor;
 }
 
+// Signing in again in another window changes the token that every change has to bring.
+function isStaleToken(answer) {
+  return answer.status === 403 && !answer.headers.get("content-type")?.includes("json");
+}
+
+// True once there is a fresh one; false while nobody is signed in.
+async function renewToken() {
+  const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
+  if (answer.redirected && new URL(answer.url).pathname.startsWith("/accounts/")) return false;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const headers = page.body.getAttribute("hx-headers");
+  if (!headers) return true;
+  document.body.setAttribute("hx-headers", headers);
+  const token = JSON.parse(headers)["X-CSRFToken"];
+  for (const field of document.querySelectorAll("[name=csrfmiddlewaretoken]")) field.value = token;
+  return true;
+}
+
 export class Saver {
   constructor({ address, revision, collect, onSaved }) {
     Object.assign(this, { address, revision, collect, onSaved });
@@ -80,22 +98,30 @@ export class Saver {
     if (this.revision !== null) body.set("revision", this.revision);
     let answer;
     try {
-      answer = await fetch(this.address, {
-        method: "POST",
-        headers: { ...JSON.parse(document.body.getAttribute("hx-headers")), Accept: "application/json" },
-        body,
-      });
+      answer = await this.post(body);
+      if (isStaleToken(answer)) {
+        if (!(await renewToken())) return this.signedOut();
+        answer = await this.post(body);
+      }
     } catch {
       return this.later("Not saved: retrying");
     }
-    if (answer.redirected) {
-      warn("You are signed out. What you typed is kept here: sign in in another window, then it is saved by itself.",
-        link("Sign in", "/accounts/login/"));
-      return this.later("Not saved: signed out");
-    }
+    if (answer.redirected) return this.signedOut();
     if (answer.status >= 500) return this.later("Not saved: retrying");
     const said = await answer.json().catch(() => ({}));
     return answer.ok ? this.done(said) : this.refused(said);
+  }
+
+  post(body) {
+    const headers = { ...JSON.parse(document.body.getAttribute("hx-headers")), Accept: "application/json" };
+    return fetch(this.address, { method: "POST", headers, body });
+  }
+
+  signedOut() {
+    const anchor = link("Sign in", "/accounts/login/");
+    anchor.target = "_blank";
+    warn("You are signed out. What you typed is kept here: sign in in another window, then it is saved by itself.", anchor);
+    return this.later("Not saved: signed out");
   }
 
   later(text) {
@@ -108,6 +134,7 @@ export class Saver {
 
   done(said) {
     this.revision = said.revision;
+    for (const field of document.querySelectorAll("[data-revision]")) field.value = said.revision;
     trouble.hidden = true;
     if (said.notes?.length) warn(said.notes.join(". "));
     show("done", `Saved ${said.saved_at}`);
@@ -121,7 +148,7 @@ export class Saver {
     show("failed", "Not saved");
     if (said.location) warn(said.message, link("Open its page", said.location));
     else if (said.is_outdated) this.ask(said);
-    else warn(said.message ?? "The site refused what was sent. Reload the page.", action("Try again", () => this.again()));
+    else warn(said.message ?? "The site refused what was sent. What you typed is kept on this page only: try again before you leave it.", action("Try again", () => this.again()));
     return false;
   }
 
@@ -155,6 +182,8 @@ export class Saver {
     });
     document.addEventListener("submit", async (event) => {
       const form = event.target;
+      // Others, as that of signing out, go on; the browser asks whether to leave what is not saved.
+      if (form.dataset.flushFirst === undefined) return;
       if (form.dataset.ready || !(this.dirty || this.sending)) return;
       event.preventDefault();
       if (!(await this.flush())) return;

@@ -16,7 +16,11 @@ let checking = found !== null;
 const saver = new Saver({ address: addresses.save, revision: data.revision, collect, onSaved: take });
 const dialog = new ImagingDialog({ options, species: data.species, onApply: applyImaging });
 
+// What an answer speaks of: rows may have moved, or hold something else, when it arrives.
+let sent = [];
+
 function collect() {
+  sent = table.rows.map((row) => ({ row, text: row.imaging_text }));
   const body = new FormData();
   body.set("payload", JSON.stringify(table.rows));
   if (checking) body.set("check", "1");
@@ -25,10 +29,11 @@ function collect() {
 
 function take(said) {
   for (const [index, imaging] of Object.entries(said.imaging ?? {})) {
-    const row = table.rows[index];
-    if (!row?.imaging_text) continue;
+    const { row, text } = sent[index] ?? {};
+    const now = table.rows.indexOf(row);
+    if (now < 0 || !text || row.imaging_text !== text) continue;
     Object.assign(row, { imaging, imaging_text: "" });
-    redrawCell(Number(index), "imaging");
+    redrawCell(now, "imaging");
   }
   if (said.problems) {
     found = said;
@@ -137,10 +142,14 @@ function makeCell(row, index, column) {
   return cell;
 }
 
+// A field of one line shows a line end as a sign, and gives it back.
+const shown = (value) => value.replace(/\r\n?|\n/g, " ↵ ");
+const typed = (value) => value.replace(/ ?↵ ?/g, "\n");
+
 function textCell(column, value) {
   // What is no date is shown as typed, so that nothing seems lost.
   const isDate = column.kind === "date" && (!value || ISO.test(value));
-  const cell = make("input", { type: isDate ? "date" : "text", value, autocomplete: "off", spellcheck: false });
+  const cell = make("input", { type: isDate ? "date" : "text", value: shown(value), autocomplete: "off", spellcheck: false });
   if (column.kind === "subject") cell.setAttribute("list", "animals");
   return cell;
 }
@@ -447,8 +456,10 @@ place.addEventListener("input", (event) => {
   const { cell: field, row: index } = event.target.dataset;
   if (!field) return;
   const row = table.rows[index];
-  row[field] = event.target.value;
+  table.typing(index, field);
+  row[field] = typed(event.target.value);
   changed();
+  dressTools();
   if (field === "subject") offerAnimals(row.subject);
   if (field === "protocol") for (const name of ["antibody1", "antibody2"]) dress(document.getElementById(cellId(index, name)), row, name);
   if (field === "antibody1" || field === "antibody2" || field === "protocol") hint(row);
@@ -532,7 +543,7 @@ place.addEventListener("paste", (event) => {
   event.preventDefault();
   const column = COLUMNS.findIndex((c) => c.field === cell.dataset.cell);
   const done = bulk("paste", () => table.paste(readBlock(text), Number(cell.dataset.row), column, chosen));
-  const cut = [done.rowsCut && `${plural(done.rowsCut, "row")} beyond ${table.most} samples`, done.columnsCut && `${plural(done.columnsCut, "column")} to the right`].filter(Boolean);
+  const cut = [done.rowsCut && `${plural(done.rowsCut, "row")} beyond ${table.most} samples`, done.columnsCut && `${plural(done.columnsCut, "column")} to the right`, done.unknown.length && `${done.unknown.map((name) => `“${name.slice(0, 40)}”`).join(", ")} (“Upload or paste a table” below takes all columns of a downloaded table)`].filter(Boolean);
   say(`${plural(done.rows, "row")} pasted.${cut.length ? ` Left out: ${cut.join(" and ")}.` : ""}`);
 });
 

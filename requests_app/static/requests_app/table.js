@@ -13,7 +13,7 @@ export const COLUMNS = [
 ];
 export const FILLED = COLUMNS.filter((column) => column.field !== "name");
 const OWN = ["name", "subject"]; // never copied from one sample to another
-const MOST_UNDO = 30;
+const MOST_UNDO = 100;
 
 export class Table {
   constructor(rows, { most, requestName }) {
@@ -26,6 +26,14 @@ export class Table {
     this.history.push({ what, rows: structuredClone(this.rows) });
     if (this.history.length > MOST_UNDO) this.history.shift();
     return change();
+  }
+
+  // What is typed into one cell is a step of its own, so that undoing an act keeps it.
+  typing(index, field) {
+    const cell = `${index} ${field}`;
+    if (this.history.at(-1)?.cell === cell) return;
+    this.bulk("typing", () => undefined);
+    this.history.at(-1).cell = cell;
   }
 
   undo() {
@@ -99,12 +107,14 @@ export class Table {
       cells = block.slice(1);
     }
     this.add(row + cells.length - this.rows.length);
+    const unknown = named ? block[0].filter((header, i) => header.trim() && !named[i]) : [];
     const rows = cells.slice(0, this.rows.length - row);
     rows.forEach((values, i) => values.slice(0, fields.length).forEach((value, j) => {
       if (fields[j]) this.type(row + i, fields[j], choose(fields[j], value.trim()));
     }));
     return {
       rows: rows.length,
+      unknown,
       rowsCut: cells.length - rows.length,
       columnsCut: named ? 0 : Math.max(0, Math.max(...cells.map((values) => values.length)) - fields.length),
     };
@@ -122,7 +132,7 @@ export class Table {
 
 const plain = (text) => text.toLowerCase().replace(/[^a-z0-9]/g, "");
 const HEADERS = new Map(COLUMNS.flatMap(({ field, label }) => [[plain(label), field], [plain(field), field]]));
-for (const [word, field] of [["protocol", "protocol"], ["notes", "notes_for_clearer"], ["handoffdate", "expected_handoff_date"]]) HEADERS.set(word, field);
+for (const [word, field] of [["protocol", "protocol"], ["notes", "notes_for_clearer"], ["notesforclearer", "notes_for_clearer"], ["handoffdate", "expected_handoff_date"], ["perfusiondate", "perfusion_date"], ["perfusion", "perfusion_date"], ["samplename", "name"], ["mouse", "subject"]]) HEADERS.set(word, field);
 
 // The fields of a first row that names columns; null if it holds values.
 function headerOf(cells) {

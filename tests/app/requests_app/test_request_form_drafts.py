@@ -561,3 +561,20 @@ def test_another_letter_is_another_person(clearer):
 def test_an_address_too_long_for_an_account_is_refused_in_words(clearer):
     with pytest.raises(Invalid):
         people.account_for("newcomer", f"{'x' * 60}@{'y' * 60}.example.org", by=clearer)
+
+
+@pytest.mark.parametrize("step", ["upload/", "upload/end/"])
+def test_an_upload_and_its_undo_never_overwrite_another_window(
+    signed_in: Client, step: str
+) -> None:
+    draft = typed(signed_in, [row("before")])
+    upload(signed_in, draft, TABLE, mode="replace")
+    draft.refresh_from_db()
+    before, seen = draft.draft, draft.draft_revision - 1
+
+    data = {"text": "sample\tnotes\na\tb\n", "revision": str(seen)}
+    answer = signed_in.post(f"/drafts/{draft.pk}/samples/{step}", data, follow=True)
+
+    assert "changed in another window" in text_of(answer)
+    draft.refresh_from_db()
+    assert draft.draft == before
