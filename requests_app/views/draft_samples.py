@@ -18,6 +18,7 @@ from requests_app.imaging_text import read_imaging
 from requests_app.models import Request
 from requests_app.plans import MOST_SAMPLES
 from requests_app.services import requests
+from requests_app.services.requests import Outdated
 from requests_app.views.draft_pages import draft_view, findings, revision_in, saved, steps_of
 
 MOST_SUBJECTS = 30
@@ -76,7 +77,13 @@ def _save(request: HttpRequest, draft: Request) -> HttpResponseBase:
     read = _with_imaging_read(contents["samples"])
     if contents["samples"]:
         contents["about"]["number_of_samples"] = str(len(contents["samples"]))
-    requests.edit_draft(draft, contents, by=person(request), based_on=revision_in(request.POST))
+    try:
+        requests.edit_draft(draft, contents, by=person(request), based_on=revision_in(request.POST))
+    except Outdated:
+        # Sent again since the answer was lost: what is there already overwrites nothing.
+        if drafts.opened(draft.draft)["samples"] != contents["samples"]:
+            raise
+        contents = drafts.opened(draft.draft)
     judged = findings(judge(draft, contents)) if request.POST.get("check") else {}
     return saved(draft, notes=notes, imaging=read, **judged)
 

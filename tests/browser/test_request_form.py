@@ -364,3 +364,23 @@ def test_line_ends_of_notes_are_shown_and_kept(grid: Page) -> None:
 
     saved(grid)
     assert rows_of()[0]["notes_for_clearer"] == "first\nsecond, changed"
+
+
+def test_a_lost_answer_is_not_taken_for_another_window(grid: Page) -> None:
+    lost: list[Route] = []
+
+    def lose_answer(route: Route) -> None:
+        if route.request.method == "POST" and not lost:
+            lost.append(route)
+            route.fetch()
+            route.abort()
+        else:
+            route.continue_()
+
+    grid.route("**/samples/", lose_answer)
+    grid.locator("#cell-0-notes_for_clearer").fill("first")
+    expect(grid.locator("#saved")).to_contain_text("Not saved")
+    grid.locator("#cell-1-notes_for_clearer").fill("more")
+
+    saved(grid)
+    assert [r["notes_for_clearer"] for r in rows_of()] == ["first", "more", ""]

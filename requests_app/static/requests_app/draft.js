@@ -93,9 +93,12 @@ export class Saver {
   }
 
   async send() {
-    this.dirty = false;
-    const body = this.collect();
-    if (this.revision !== null) body.set("revision", this.revision);
+    // What got no answer may be on the server: it is sent again as it was, then what came since.
+    const again = this.unanswered;
+    this.dirty = Boolean(again);
+    const body = again ?? this.collect();
+    if (!again && this.revision !== null) body.set("revision", this.revision);
+    this.unanswered = null;
     let answer;
     try {
       answer = await this.post(body);
@@ -104,6 +107,7 @@ export class Saver {
         answer = await this.post(body);
       }
     } catch {
+      this.unanswered = body;
       return this.later("Not saved: retrying");
     }
     if (answer.redirected) return this.signedOut();
@@ -137,7 +141,7 @@ export class Saver {
     for (const field of document.querySelectorAll("[data-revision]")) field.value = said.revision;
     trouble.hidden = true;
     if (said.notes?.length) warn(said.notes.join(". "));
-    show("done", `Saved ${said.saved_at}`);
+    if (!this.dirty) show("done", `Saved ${said.saved_at}`);
     this.onSaved?.(said);
     return true;
   }
