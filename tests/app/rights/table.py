@@ -340,7 +340,7 @@ ROWS: tuple[Row, ...] = (
     button("requests:draft-upload-end", of(an_uploaded_table), EDITORS, hidden_from=SIGNED_IN),
     page("requests:draft-subjects",   a_draft,              EDITORS),
     page("requests:draft-review",     a_draft,              EDITORS),
-    # Who wrote it for another and is no staff any more may edit it, and leaves handing it in to them.
+    # Who wrote it for another and is no staff any more edits it, and leaves handing it in to them.
     button("requests:draft-review",   of(a_ready_draft),    EDITORS - {P.SUBMITTER},
            hidden_from=SIGNED_IN - {P.SUBMITTER}),
     button("requests:draft-copy",     a_draft,              EDITORS, hidden_from=SIGNED_IN),
