@@ -12,7 +12,7 @@ from django.utils.html import strip_tags
 from core_app.models import User
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
-HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)>"
+HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)><i x-data x-init='alert(2)'>"
 
 
 def page_of(model: type[Model], page: str, *args: object) -> str:
