@@ -21,10 +21,10 @@ from processing_app.services import requests as processing
 from processing_app.services import runs
 from processing_app.states import RunState
 from requests_app import mails, overview, selectors
-from requests_app.models import ClearingBatch, HandoffWeekday, Request, Species
+from requests_app.models import ClearingBatch, Request, Species
 from requests_app.plans import Problems, RequestPlan, Rules, problems_of
 from requests_app.selectors.handoffs import handoff_days, open_days
-from requests_app.services import antibodies, clearing, corrections, requests, subjects
+from requests_app.services import antibodies, clearing, corrections, handoffs, requests, subjects
 from requests_app.states import ClearingState, RequestState
 
 
@@ -80,7 +80,8 @@ def _known_subjects(names: set[str], owner: User) -> frozenset[str]:
 def submit_request(draft: Request, plan: RequestPlan, *, by: User) -> Request:
     """Submit a draft: request, samples, clearing, imaging and processing in one transaction."""
     with transaction.atomic(durable=True):
-        _hold_calendar(plan)
+        # One submission after the other counts the places of a day that is limited.
+        handoffs.hold(*(s.expected_handoff_date for s in plan.samples if s.expected_handoff_date))
         _require_no_problems(problems_of(plan, current_rules(plan, owner=draft.owner)))
         requests.submit(draft, plan, by=by)
         batches = clearing.make_batches(draft, plan.samples, by=by)
@@ -91,13 +92,6 @@ def submit_request(draft: Request, plan: RequestPlan, *, by: User) -> Request:
         processing.open_first_rounds(asked, processor=draft.owner, by=by)
         mails.tell_received(draft, by=by)
     return draft
-
-
-def _hold_calendar(plan: RequestPlan) -> None:
-    """Let one submission after the other count the places of a day that is limited."""
-    days = {s.expected_handoff_date for s in plan.samples if s.expected_handoff_date}
-    weekdays = {day.weekday() for day in days}
-    list(HandoffWeekday.objects.select_for_update().filter(weekday__in=weekdays).order_by("pk"))
 
 
 def _require_no_problems(problems: Problems) -> None:
