@@ -23,3 +23,5 @@ IMAGING_TABLE = table(
         S.SKIPPED: {S.IN_PROGRESS},
     },
 )
+
+OVER = frozenset({S.COMPLETE, S.SKIPPED, S.CANCELLED})

@@ -2,16 +2,16 @@
 
 from django.urls import path
 
-from imaging_app import views
+from imaging_app.views import batches, queue, samples
 
 app_name = "imaging"
 urlpatterns = [
-    path("", views.queue, name="queue"),
-    path("batches/<int:pk>/", views.batch_page, name="batch"),
-    path("batches/<int:pk>/start/", views.start_batch, name="batch-start"),
-    path("requests/<int:pk>/", views.request_page, name="request"),
-    path("requests/<int:pk>/enter/", views.enter, name="request-enter"),
-    path("requests/<int:pk>/folders/", views.make_folders, name="request-folders"),
-    path("requests/<int:pk>/skip/", views.skip, name="request-skip"),
-    path("requests/<int:pk>/reopen/", views.reopen, name="request-reopen"),
+    path("", queue.queue, name="queue"),
+    path("batches/<int:pk>/", batches.batch_page, name="batch"),
+    path("batches/<int:pk>/start/", batches.start_batch, name="batch-start"),
+    path("requests/<int:pk>/", samples.request_page, name="request"),
+    path("requests/<int:pk>/enter/", samples.enter, name="request-enter"),
+    path("requests/<int:pk>/folders/", samples.make_folders, name="request-folders"),
+    path("requests/<int:pk>/skip/", samples.skip, name="request-skip"),
+    path("requests/<int:pk>/reopen/", samples.reopen, name="request-reopen"),
 ]

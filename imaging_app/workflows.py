@@ -6,8 +6,8 @@ from core_app.bell import ring
 from core_app.errors import DomainError, NotReady, Rejected
 from core_app.models import User
 from core_app.storage import make_folder
-from imaging_app import services as imaging
 from imaging_app.models import ImagingBatch, ImagingRequest
+from imaging_app.services import deliveries, imaging
 from processing_app.models import Run
 from processing_app.services import runs
 from requests_app.workflows import close_if_finished
@@ -20,8 +20,8 @@ def complete_imaging(imaging_request: ImagingRequest, *, by: User) -> Run | None
 
     Returns the run, or None where no pipeline of this installation takes such data.
     """
-    deliveries = imaging.check_delivery(imaging_request, by=by)
-    wrong = [delivery for delivery in deliveries if not delivery.is_right]
+    found = deliveries.check_delivery(imaging_request, by=by)
+    wrong = [delivery for delivery in found if not delivery.is_right]
     if wrong:
         count = sum(len(delivery.problems) for delivery in wrong)
         raise NotReady(

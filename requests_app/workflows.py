@@ -12,9 +12,8 @@ from core_app.errors import Invalid
 from core_app.models import Lab, User
 from core_app.roles import Role
 from imaging_app import selectors as imaging_reads
-from imaging_app import services as imaging
 from imaging_app.models import ImagingBatch, ImagingRequest
-from imaging_app.services import rounds
+from imaging_app.services import imaging, rounds
 from imaging_app.states import ImagingState
 from processing_app.models import Atlas, Run
 from processing_app.services import requests as processing

@@ -16,10 +16,10 @@ from core_app.models import User
 from facility_app.demo import raw
 from facility_app.people import DEMO_LAB
 from imaging_app import selectors as imaging_reads
-from imaging_app import services as imaging
 from imaging_app import workflows as imaging_work
 from imaging_app.models import ImagingChannel, ImagingRequest, Objective
-from imaging_app.services import Acquisition
+from imaging_app.services import imaging
+from imaging_app.services.channels import Acquisition, set_channels
 from imaging_app.states import ImagingState
 from processing_app import workflows as processing_work
 from processing_app.models import Attempt, Run
@@ -150,7 +150,7 @@ def complete_imaging(
         return
     imager = people["imager"]
     channels = imaging_reads.channels_of(imaging_request)
-    imaging.set_channels(imaging_request, {c.pk: _acquired(data) for c in channels}, by=imager)
+    set_channels(imaging_request, {c.pk: _acquired(data) for c in channels}, by=imager)
     imaging_work.complete_imaging(imaging_request, by=imager)
 
 

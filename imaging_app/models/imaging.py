@@ -3,8 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
-from django.utils import timezone
+from django.db.models import F, Q
 
 from core_app.models import Stateful, User, state_is_known
 from core_app.paths import DataPath
@@ -97,12 +96,21 @@ class ImagingResolution(models.Model):
     )
     objective = models.ForeignKey(Objective, on_delete=models.PROTECT, related_name="+")
     notes_for_imager = models.CharField(max_length=1024, blank=True)
+    # When the microscope was at work on it: typed, or read from the files that it wrote.
+    acquisition_started_at = models.DateTimeField(null=True, blank=True)
+    acquisition_ended_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering: ClassVar = ["imaging_request_id", "objective__position"]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["imaging_request", "objective"], name="objective_once_per_round"
+            ),
+            models.CheckConstraint(
+                condition=Q(acquisition_started_at=None)
+                | Q(acquisition_ended_at=None)
+                | Q(acquisition_ended_at__gte=F("acquisition_started_at")),
+                name="acquisition_ends_after_start",
             ),
         ]
 
@@ -136,6 +144,9 @@ class ImagingChannel(models.Model):
     )
     wavelength = models.ForeignKey(Wavelength, on_delete=models.PROTECT, related_name="+")
     ventral_up = models.BooleanField(default=False)
+    is_requested = models.BooleanField(
+        default=True, help_text="Ordered by the researcher, not added by the imager."
+    )
     registration = models.BooleanField(default=False)
     injection_detection = models.BooleanField(default=False)
     probe_detection = models.BooleanField(default=False)
@@ -196,34 +207,3 @@ class ImagingChannel(models.Model):
         """Return the voxel size (x, y, z) in µm."""
         xy = self.resolution.objective.pixel_um(zoom=self.zoom)
         return (xy, xy, self.z_step_um)
-
-
-class RawDelivery(models.Model):
-    """One raw folder as it was found by the last check, for the channels that it holds."""
-
-    resolution = models.ForeignKey(
-        ImagingResolution, on_delete=models.CASCADE, related_name="deliveries"
-    )
-    subfolder = models.CharField(max_length=255)
-    ventral_up = models.BooleanField(default=False)
-    checked_at = models.DateTimeField(default=timezone.now)
-    checked_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
-    is_right = models.BooleanField(default=False)
-    problems = models.JSONField(default=list)
-    report = models.JSONField(default=dict)
-
-    class Meta:
-        ordering: ClassVar = ["resolution_id", "subfolder"]
-        verbose_name_plural = "raw deliveries"
-        constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["resolution", "ventral_up", "subfolder"], name="delivery_once"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return str(self.folder)
-
-    @property
-    def folder(self) -> DataPath:
-        return self.resolution.raw_folder(ventral_up=self.ventral_up) / self.subfolder

@@ -22,6 +22,13 @@ class Microscope(models.Model):
     name = models.CharField(max_length=32, unique=True)
     label = models.CharField(max_length=100)
     layout = models.CharField(max_length=16, choices=Layout)
+    vendor = models.CharField(max_length=64, blank=True)
+    model = models.CharField(max_length=64, blank=True)
+    room = models.CharField(max_length=32, blank=True)
+    description = models.TextField(max_length=2047, blank=True)
+    is_bookable = models.BooleanField(
+        default=True, help_text="Whether its calendar takes bookings."
+    )
     status = models.CharField(max_length=16, choices=Status, default=Status.OPERATIONAL)
     status_note = models.CharField(max_length=200, blank=True)
 
@@ -39,6 +46,11 @@ class Wavelength(models.Model):
         max_length=7, default="#ffffff", help_text="Color in viewers, #rrggbb."
     )
     may_register = models.BooleanField(default=False)
+    equivalents = models.ManyToManyField(
+        "self",
+        blank=True,
+        help_text="The lines of other microscopes that excite the same dyes: 555 here, 561 there.",
+    )
 
     class Meta:
         ordering: ClassVar = ["microscope_id", "position"]

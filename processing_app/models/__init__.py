@@ -2,7 +2,7 @@
 
 from processing_app.models.products import Atlas, Product
 from processing_app.models.requests import ProcessingRequest, ProcessingResolution
-from processing_app.models.runs import Attempt, Run, Step
+from processing_app.models.runs import Attempt, Run, Step, StepReport
 
 __all__ = [
     "Atlas",
@@ -12,4 +12,5 @@ __all__ = [
     "Product",
     "Run",
     "Step",
+    "StepReport",
 ]

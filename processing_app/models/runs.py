@@ -139,3 +139,15 @@ class Attempt(Stateful):
         """
         run = self.step.run
         return f"ls-r{run.pk}-{int(run.created_at.timestamp()):x}-{self.step.key}-a{self.number}"
+
+
+class StepReport(models.Model):
+    """What a step found out, kept until the app that it concerns has taken it in."""
+
+    attempt = models.OneToOneField(Attempt, on_delete=models.CASCADE, related_name="report")
+    outputs = models.JSONField(default=dict)
+    made_at = models.DateTimeField(default=timezone.now)
+    taken_in_at = models.DateTimeField(null=True, db_index=True)
+
+    def __str__(self) -> str:
+        return f"Report of {self.attempt}"

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from core_app.models import User
 from imaging_app.models import ImagingRequest
-from imaging_app.services import Acquisition
+from imaging_app.services.channels import Acquisition
 from imaging_app.states import ImagingState
 from imaging_app.workflows import complete_imaging
 from pipeline.contract import FAILED, Problem, StepResult

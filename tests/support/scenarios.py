@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import date
 
 from core_app.models import User
-from imaging_app import services as imaging
 from imaging_app.models import ImagingBatch, ImagingRequest
-from imaging_app.services import Acquisition
+from imaging_app.services import imaging
+from imaging_app.services.channels import Acquisition, set_channels
 from requests_app.models import ClearingBatch, Request
 from requests_app.plans import ChannelPlan, RequestPlan, ResolutionPlan, SamplePlan
 from requests_app.services import clearing, requests
@@ -116,4 +116,4 @@ def set_all_channels(
     from imaging_app import selectors
 
     channels = selectors.channels_of(imaging_request)
-    imaging.set_channels(imaging_request, {c.pk: acquisition for c in channels}, by=by)
+    set_channels(imaging_request, {c.pk: acquisition for c in channels}, by=by)

@@ -16,9 +16,9 @@ from django.test import Client
 
 from core_app.models import Lab, LabMembership, User
 from core_app.roles import Role
-from imaging_app import services as imaging
 from imaging_app.models import ImagingBatch, ImagingRequest
-from imaging_app.services import Acquisition
+from imaging_app.services import imaging
+from imaging_app.services.channels import Acquisition, set_channels
 from imaging_app.workflows import complete_imaging
 from processing_app.models import Product, Run
 from requests_app.models import ClearingBatch, Request, Sample
@@ -308,7 +308,7 @@ def _being_imaged(request: Request, hands: Hands) -> Request:
     stacks.lavision_delivery(delivered / SUBFOLDER, planes=PLANES)
     channel = found.resolutions.get().channels.get()
     acquisition = Acquisition(SUBFOLDER, z_planes=PLANES, z_step_um=10.0, right_sheet=False)
-    imaging.set_channels(found, {channel.pk: acquisition}, by=hands.imager)
+    set_channels(found, {channel.pk: acquisition}, by=hands.imager)
     return request
 
 

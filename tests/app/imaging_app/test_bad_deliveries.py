@@ -7,9 +7,9 @@ from django.urls import reverse
 
 from core_app.errors import Invalid
 from imaging_app import selectors
-from imaging_app import services as imaging
 from imaging_app.models import ImagingRequest, RawDelivery
-from imaging_app.services import Acquisition
+from imaging_app.services.channels import Acquisition
+from imaging_app.services.deliveries import check_delivery
 from pipeline.raw import tiff_header
 from processing_app.models import Run
 from tests.support import stacks
@@ -40,7 +40,7 @@ def listing(folder):
 
 def the_problem(sample, imager):
     """The one problem that the check finds."""
-    (delivery,) = imaging.check_delivery(sample, by=imager)
+    (delivery,) = check_delivery(sample, by=imager)
     (problem,) = delivery.problems
     return problem
 
@@ -127,7 +127,7 @@ def test_an_empty_folder_is_named_as_empty(sample, folder, imager):
     for path in folder.iterdir():
         path.unlink()
 
-    (delivery,) = imaging.check_delivery(sample, by=imager)
+    (delivery,) = check_delivery(sample, by=imager)
 
     assert delivery.problems[0]["what"] == "The folder is empty."
     assert delivery.report["counts"][0]["found"] == 0
@@ -147,7 +147,7 @@ def test_a_folder_without_planes_says_which_files_belong_there(sample, folder, i
     for path in folder.iterdir():
         path.rename(folder / f"{path.stat().st_ino}.tif")
 
-    problems = imaging.check_delivery(sample, by=imager)[0].problems
+    problems = check_delivery(sample, by=imager)[0].problems
 
     assert "Choose the folder that holds the RawDataStack files" in problems[0]["remedy"]
 
@@ -194,7 +194,7 @@ def test_a_file_that_links_out_of_the_storage_is_refused(sample, folder, imager,
     secret.write_bytes((folder / SECOND).read_bytes())
     stacks.link_out(folder / SECOND, secret)
 
-    problems = imaging.check_delivery(sample, by=imager)[0].problems
+    problems = check_delivery(sample, by=imager)[0].problems
 
     assert "leads out of the data storage" in problems[0]["what"]
 
@@ -205,7 +205,7 @@ def test_a_folder_that_links_out_of_the_storage_is_refused(sample, folder, image
     folder.symlink_to(outside)
 
     with pytest.raises(Invalid, match="leads out of the data root"):
-        imaging.check_delivery(sample, by=imager)
+        check_delivery(sample, by=imager)
 
     assert not RawDelivery.objects.exists()
 
@@ -221,10 +221,10 @@ def test_too_many_planes_are_named(sample, folder, imager):
 def test_a_mended_delivery_is_right_at_the_next_check(sample, folder, imager):
     whole = (folder / SECOND).read_bytes()
     stacks.truncate(folder / SECOND)
-    imaging.check_delivery(sample, by=imager)
+    check_delivery(sample, by=imager)
     (folder / SECOND).write_bytes(whole)
 
-    imaging.check_delivery(sample, by=imager)
+    check_delivery(sample, by=imager)
 
     delivery = RawDelivery.objects.get()
     assert (delivery.is_right, delivery.problems) == (True, [])

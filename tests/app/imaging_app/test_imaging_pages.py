@@ -5,8 +5,8 @@ from django.urls import reverse
 
 from core_app.models import Event
 from imaging_app import raw_data, selectors
-from imaging_app import services as imaging
 from imaging_app.models import ImagingBatch, ImagingRequest
+from imaging_app.services import imaging
 from processing_app.models import Run
 from requests_app.plans import ChannelPlan, ResolutionPlan
 from tests.support import stacks

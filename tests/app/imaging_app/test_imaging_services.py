@@ -9,9 +9,10 @@ from core_app.errors import Invalid, NotAllowed, NotReady, StaleState
 from core_app.models import Event, OutboxRow, User
 from core_app.roles import Role
 from imaging_app import raw_data, selectors, workflows
-from imaging_app import services as imaging
 from imaging_app.models import ImagingBatch, ImagingRequest, RawDelivery
-from imaging_app.services import Acquisition
+from imaging_app.services import imaging
+from imaging_app.services.channels import Acquisition, set_channels
+from imaging_app.services.deliveries import check_delivery
 from processing_app.models import Run
 from requests_app.models import ClearingBatch
 from requests_app.plans import ChannelPlan, ResolutionPlan
@@ -151,7 +152,7 @@ def test_what_is_entered_is_stored_for_each_channel(sample, imager):
 
 def test_entering_the_same_again_changes_nothing(sample, imager, settings):
     a_delivered(sample, imager, settings)
-    imaging.check_delivery(sample, by=imager)
+    check_delivery(sample, by=imager)
     before = Event.objects.count()
 
     set_all_channels(sample, ACQUIRED, by=imager)
@@ -162,7 +163,7 @@ def test_entering_the_same_again_changes_nothing(sample, imager, settings):
 
 def test_a_changed_channel_loses_the_verdict_of_its_folder(sample, imager, settings):
     a_delivered(sample, imager, settings)
-    imaging.check_delivery(sample, by=imager)
+    check_delivery(sample, by=imager)
 
     set_all_channels(sample, replace(ACQUIRED, z_planes=5), by=imager)
 
@@ -195,7 +196,7 @@ def test_what_cannot_be_right_is_refused_at_its_channel(sample, imager, wrong, w
     channel = selectors.channels_of(sample).get()
 
     with pytest.raises(Invalid, match=words) as refusal:
-        imaging.set_channels(sample, {channel.pk: replace(ACQUIRED, **wrong)}, by=imager)
+        set_channels(sample, {channel.pk: replace(ACQUIRED, **wrong)}, by=imager)
 
     assert list(refusal.value.fields) == [f"channel-{channel.pk}"]
     assert not selectors.channels_of(sample).get().raw_subfolder
@@ -215,7 +216,7 @@ def test_channels_of_one_folder_must_agree(researcher, clearer, imager):
     first, second = selectors.channels_of(sample)
 
     with pytest.raises(Invalid, match="shares the folder run_1 with channel 488") as refusal:
-        imaging.set_channels(
+        set_channels(
             sample, {first.pk: ACQUIRED, second.pk: replace(ACQUIRED, z_planes=5)}, by=imager
         )
 
@@ -248,7 +249,7 @@ def test_an_entry_that_arrives_after_completion_is_not_saved(sample, imager, set
 def test_a_right_delivery_is_right(sample, imager, settings):
     a_delivered(sample, imager, settings)
 
-    delivery = imaging.check_delivery(sample, by=imager)[0]
+    delivery = check_delivery(sample, by=imager)[0]
 
     assert (delivery.is_right, delivery.report["files"]) == (True, 4)
     assert Event.objects.latest("id").note == "right"
@@ -256,7 +257,7 @@ def test_a_right_delivery_is_right(sample, imager, settings):
 
 def test_a_check_before_anything_is_entered_says_what_to_do(sample, imager):
     with pytest.raises(NotReady, match="Enter the parameters"):
-        imaging.check_delivery(sample, by=imager)
+        check_delivery(sample, by=imager)
 
 
 def test_data_of_a_layout_without_rules_is_neither_right_nor_wrong(researcher, clearer, imager):
@@ -276,7 +277,7 @@ def test_who_does_not_image_checks_nothing(sample, imager, researcher, settings)
     a_delivered(sample, imager, settings)
 
     with pytest.raises(NotAllowed):
-        imaging.check_delivery(sample, by=researcher)
+        check_delivery(sample, by=researcher)
 
 
 def test_a_check_that_raced_a_change_of_parameters_is_not_believed(
@@ -293,7 +294,7 @@ def test_a_check_that_raced_a_change_of_parameters_is_not_believed(
     monkeypatch.setattr(raw_data, "check_folder", look_while_a_colleague_types)
 
     with pytest.raises(StaleState, match="changed during the check"):
-        imaging.check_delivery(sample, by=imager)
+        check_delivery(sample, by=imager)
 
     assert not RawDelivery.objects.exists()
 
@@ -323,7 +324,7 @@ def test_a_channel_without_data_keeps_the_sample_open(researcher, clearer, image
     plan = a_plan(samples=[a_sample_plan(resolutions=(TWO_CHANNELS,))])
     sample = a_request_being_imaged(researcher, clearer=clearer, imager=imager, plan=plan)
     first = selectors.channels_of(sample)[0]
-    imaging.set_channels(sample, {first.pk: ACQUIRED}, by=imager)
+    set_channels(sample, {first.pk: ACQUIRED}, by=imager)
     stacks.lavision_delivery(raw_folder(sample, settings))
 
     with pytest.raises(NotReady, match="channel 647 is not there yet"):
@@ -465,14 +466,14 @@ def test_what_a_colleague_enters_at_the_last_moment_is_checked_before_completing
     sample, imager, settings, monkeypatch
 ):
     a_delivered(sample, imager, settings)
-    hold = imaging._hold
+    hold = imaging.hold_open
 
     def entered_first(held):
         RawDelivery.objects.all().delete()  # what set_channels does to the verdicts
         hold(held)
 
-    monkeypatch.setattr(imaging, "_hold", entered_first)
-    imaging.check_delivery(sample, by=imager)
+    monkeypatch.setattr(imaging, "hold_open", entered_first)
+    check_delivery(sample, by=imager)
 
     with pytest.raises(NotReady, match="not there yet"), transaction.atomic():
         imaging.finish(sample, by=imager)

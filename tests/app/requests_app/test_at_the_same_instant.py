@@ -10,8 +10,8 @@ import pytest
 from django.utils import timezone
 
 from core_app.models import Event, Lab, User
-from imaging_app import services as imaging
 from imaging_app.models import ImagingBatch, ImagingRequest
+from imaging_app.services import imaging
 from imaging_app.states import ImagingState
 from imaging_app.workflows import skip_sample
 from requests_app.models import ClearingBatch, HandoffDay, Request, Sample

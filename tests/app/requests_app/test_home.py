@@ -9,8 +9,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from core_app.models import User
-from imaging_app import services as imaging
 from imaging_app.models import ImagingBatch
+from imaging_app.services import imaging
 from requests_app import overview
 from requests_app.services import clearing, requests
 from tests.support import world as worlds

@@ -11,8 +11,8 @@ from django_q.models import OrmQ
 from core_app.errors import DomainError, NotAllowed, Taken
 from core_app.models import Mail, User
 from core_app.roles import Role
-from imaging_app import services as imaging
 from imaging_app.models import ImagingBatch
+from imaging_app.services import imaging
 from requests_app.models import Request, Sample
 from requests_app.services import clearing, requests, steps
 from requests_app.workflows import (

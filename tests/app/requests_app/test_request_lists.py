@@ -12,8 +12,8 @@ from django.test.utils import CaptureQueriesContext
 
 from core_app.models import Lab, User
 from core_app.roles import Role
-from imaging_app import services as imaging
 from imaging_app.models import ImagingBatch
+from imaging_app.services import imaging
 from requests_app import overview
 from requests_app.models import Request, Sample, Subject
 from requests_app.overview.places import Place, samples_at

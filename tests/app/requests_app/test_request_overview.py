@@ -11,9 +11,8 @@ from django.test.utils import CaptureQueriesContext
 
 from core_app.models import User
 from core_app.roles import Role
-from imaging_app import services as imaging
 from imaging_app.models import ImagingBatch
-from imaging_app.services import rounds
+from imaging_app.services import imaging, rounds
 from requests_app import overview
 from requests_app.models import Request
 from requests_app.overview.strips import Stage

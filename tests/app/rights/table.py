@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from core_app import feeds
 from core_app.models import User
-from imaging_app import services as imaging
+from imaging_app.services import imaging
 from requests_app.models import AntibodyTrial, Request
 from requests_app.selectors.handoffs import handoff_days, open_days, seen_of
 from requests_app.services import clearing, planning, requests

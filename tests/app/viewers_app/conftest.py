@@ -12,7 +12,7 @@ from django.test import Client
 
 from core_app.models import User
 from imaging_app.models import ImagingChannel, ImagingRequest
-from imaging_app.services import Acquisition
+from imaging_app.services.channels import Acquisition
 from processing_app.models import Product, Run, Step
 from requests_app.models import Request
 from tests.support.scenarios import (

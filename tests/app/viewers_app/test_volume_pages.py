@@ -7,8 +7,9 @@ from django.conf import settings
 from django.test import Client
 
 from core_app.models import User
-from imaging_app import services as imaging
 from imaging_app.models import ImagingRequest
+from imaging_app.services import imaging
+from imaging_app.services.channels import set_channels
 from processing_app.models import Product
 from tests.app.viewers_app.conftest import a_product, channels_of, fetched, imaged, site_client
 from viewers_app import chooser
@@ -174,7 +175,7 @@ def test_a_sheet_that_was_not_used_says_so(
 ) -> None:
     channel = channels_of(imaging_request)[1]
     one_sheet = imaging.Acquisition("other", 200, 40.0, left_sheet=False)
-    imaging.set_channels(imaging_request, {channel.pk: one_sheet}, by=imager)
+    set_channels(imaging_request, {channel.pk: one_sheet}, by=imager)
 
     found = reasons(imaging_request, researcher)
 

@@ -1,131 +1,28 @@
-"""Pages of imaging: the queue, one batch, one sample with its channels and its delivery."""
+"""Pages of one sample in imaging: its channels and its delivery."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from core_app import roles
 from core_app.errors import DomainError, NotReady
 from core_app.http import person, refusals_as_messages
-from core_app.models import User
-from core_app.roles import Role
 from imaging_app import raw_data, selectors, workflows
-from imaging_app import services as imaging
-from imaging_app.forms import AcquisitionEntry, Folders, Row, place_of
-from imaging_app.models import ImagingBatch, ImagingChannel, ImagingRequest, RawDelivery
-from imaging_app.states import ImagingState
+from imaging_app.forms.acquisition import AcquisitionEntry, Folders, Row, place_of
+from imaging_app.models import ImagingChannel, ImagingRequest, RawDelivery
+from imaging_app.services import channels as channel_services
+from imaging_app.services import deliveries as delivery_services
+from imaging_app.states import OVER, ImagingState
 from processing_app.selectors import visible_runs
-from requests_app.states import ClearingState
 from requests_app.workflows import reopen_imaging
 
-NEWEST = 20
 REFUSED = 422
-OVER = frozenset({ImagingState.COMPLETE, ImagingState.SKIPPED, ImagingState.CANCELLED})
-
-
-@dataclass(frozen=True, slots=True)
-class QueueLine:
-    """One batch of the queue."""
-
-    batch: ImagingBatch
-    done: int
-    microscopes: str
-    can_start: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One part of the queue."""
-
-    key: str
-    title: str
-    lines: list[QueueLine]
-    nothing: str
-    how: str
-
-
-@require_GET
-@login_required
-def queue(request: HttpRequest) -> HttpResponse:
-    """Show what is being imaged, what is ready, what still gets cleared, what was imaged last."""
-    rows = selectors.imaging_queue(to=person(request))
-    rows = rows.prefetch_related("imaging_requests__resolutions__objective__microscope")
-    sections = _sections(rows, person(request))
-    return render(request, "imaging_app/imaging_queue.html", {"sections": sections})
-
-
-def _sections(rows: QuerySet[ImagingBatch], user: User) -> list[Section]:
-    waiting = rows.filter(state=ImagingState.WAITING)
-    cleared = {"clearing_batch__state": ClearingState.COMPLETE}
-    finished = rows.filter(state__in=[ImagingState.COMPLETE, ImagingState.SKIPPED])
-    parts: tuple[tuple[str, str, Any, str, str], ...] = (
-        ("progress", "In progress", rows.filter(state=ImagingState.IN_PROGRESS),
-         "Nothing is being imaged.", "A batch comes here when somebody presses Start imaging."),
-        ("ready", "Ready", waiting.filter(**cleared),
-         "Nothing waits to be imaged.", "Batches come here when their clearing is complete."),
-        ("clearing", "Still in clearing", waiting.exclude(**cleared),
-         "Nothing is in clearing.", "Batches come here when a researcher submits a request."),
-        ("imaged", "Imaged", finished.order_by("-state_since", "-id")[:NEWEST],
-         "Nothing is imaged yet.", f"The {NEWEST} batches finished last are listed here."),
-    )  # fmt: skip
-    is_staff = roles.has_role(user, Role.IMAGER, Role.MANAGER)
-    return [
-        Section(key, title, [_line(b, user, is_staff=is_staff) for b in batches], nothing, how)
-        for key, title, batches, nothing, how in parts
-    ]
-
-
-def _line(batch: ImagingBatch, user: User, *, is_staff: bool) -> QueueLine:
-    samples = list(batch.imaging_requests.all())
-    names = {r.objective.microscope.label for s in samples for r in s.resolutions.all()}
-    can_start = batch.state == ImagingState.WAITING and selectors.is_cleared(batch)
-    return QueueLine(
-        batch,
-        done=sum(sample.state in OVER for sample in samples),
-        microscopes=", ".join(sorted(names)),
-        can_start=can_start and (is_staff or selectors.may_image(batch, user)),
-    )
-
-
-@require_GET
-@login_required
-def batch_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show one batch with its samples."""
-    batch = selectors.get_batch(pk, to=person(request))
-    rows = batch.imaging_requests.select_related("sample").order_by("sample__position")
-    rows = rows.prefetch_related(
-        "resolutions__objective__microscope", "resolutions__channels__wavelength"
-    )
-    samples = list(rows)
-    context = {
-        "batch": batch,
-        "clearing": batch.clearing_batch,
-        "order": batch.clearing_batch.request,
-        "samples": samples,
-        "done": sum(sample.state in OVER for sample in samples),
-        "is_cleared": selectors.is_cleared(batch),
-        "can_start": selectors.can_start(batch, person(request)),
-    }
-    return render(request, "imaging_app/imaging_batch.html", context)
-
-
-@require_POST
-@login_required
-@refusals_as_messages
-def start_batch(request: HttpRequest, pk: int) -> HttpResponse:
-    """Claim the batch, and make the folders for its raw data."""
-    batch = selectors.get_batch(pk, to=person(request))
-    workflows.start_imaging(batch, by=person(request))
-    return redirect("imaging:batch", pk=batch.pk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +123,7 @@ def enter(request: HttpRequest, pk: int) -> HttpResponse:
     entry = _entry(found, request.POST)
     try:
         if entry.is_valid():
-            imaging.set_channels(found, entry.settings_of(), by=person(request))
+            channel_services.set_channels(found, entry.settings_of(), by=person(request))
             return ACTIONS.get(action, _saved)(request, found)
     except DomainError as refusal:
         found = selectors.get_imaging_request(pk, to=person(request))
@@ -247,7 +144,7 @@ def _saved(request: HttpRequest, found: ImagingRequest) -> HttpResponse:
 
 
 def _checked(request: HttpRequest, found: ImagingRequest) -> HttpResponse:
-    deliveries = imaging.check_delivery(found, by=person(request))
+    deliveries = delivery_services.check_delivery(found, by=person(request))
     if all(delivery.is_right for delivery in deliveries):
         messages.success(request, "The delivery is right.")
     else:

@@ -9,7 +9,7 @@ from django.http import QueryDict
 from core_app.errors import DomainError, Invalid
 from imaging_app.models import ImagingChannel
 from imaging_app.raw_data import RawFolder
-from imaging_app.services import Acquisition
+from imaging_app.services.channels import Acquisition
 
 Folders = Mapping[tuple[int, bool], Sequence[RawFolder]]
 ONLY_OF_A_FOLDER = ("raw_subfolder", "z_planes")

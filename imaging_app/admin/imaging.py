@@ -1,8 +1,7 @@
-"""Instruments and imaging in the staff console."""
+"""Imaging in the staff console: batches, samples, objectives, deliveries."""
 
 from typing import Any, ClassVar
 
-from django import forms
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
@@ -10,122 +9,16 @@ from unfold.admin import ModelAdmin, StackedInline, TabularInline
 
 from core_app.admin import HistoryMixin
 from core_app.http import person
+from imaging_app.admin.sections import LookOnly
 from imaging_app.models import (
     ImagingBatch,
     ImagingChannel,
     ImagingRequest,
     ImagingResolution,
-    Microscope,
-    Objective,
     RawDelivery,
-    Wavelength,
 )
 from imaging_app.workflows import start_imaging
 from requests_app.admin.outcomes import for_each
-
-
-class LookOnly:
-    """Written by the services alone: nothing is added, changed or deleted by hand."""
-
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-
-class NeverDeleted:
-    """Requests name it, so it is switched off rather than deleted."""
-
-    can_delete = False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-
-class WavelengthForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the checker only
-    """A wavelength that was imaged keeps its name: folders are called by it."""
-
-    class Meta:
-        model = Wavelength
-        fields = ("name", "position", "color", "may_register")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.instance.pk and ImagingChannel.objects.filter(wavelength=self.instance).exists():
-            self.fields["name"].disabled = True
-            self.fields["position"].disabled = True
-
-
-class WavelengthInline(NeverDeleted, TabularInline):  # type: ignore[misc]  # unfold has no type hints
-    """The laser lines of a microscope."""
-
-    model = Wavelength
-    form = WavelengthForm
-    extra = 0
-
-
-class ObjectiveForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the checker only
-    """An objective that was used keeps its name and scale, which folders and voxel sizes follow."""
-
-    class Meta:
-        model = Objective
-        fields = (
-            "microscope", "name", "label", "magnification", "camera_pixel_um", "xy_um",
-            "default_z_step_um", "max_tiles_per_side", "light_sheets", "has_zoom",
-            "only_generic_imaging", "pipelines", "is_offered", "position",
-        )  # fmt: skip
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        used = ImagingResolution.objects.filter(objective_id=self.instance.pk)
-        if self.instance.pk and used.exists():
-            for name in {"microscope", "name", "magnification", "camera_pixel_um", "xy_um"}:
-                if name in self.fields:
-                    self.fields[name].disabled = True
-
-
-class ObjectiveInline(NeverDeleted, StackedInline):  # type: ignore[misc]  # unfold has no type hints
-    """The objectives of a microscope."""
-
-    model = Objective
-    form = ObjectiveForm
-    extra = 0
-    show_change_link = True
-
-
-@admin.register(Microscope)
-class MicroscopeAdmin(NeverDeleted, ModelAdmin):  # type: ignore[misc]  # unfold has no type hints
-    """Microscopes with their wavelengths and objectives."""
-
-    list_display = ("label", "name", "layout", "status", "status_note")
-    list_filter = ("status", "layout")
-    search_fields = ("name", "label")
-    inlines: ClassVar = [WavelengthInline, ObjectiveInline]
-
-
-@admin.register(Objective)
-class ObjectiveAdmin(NeverDeleted, ModelAdmin):  # type: ignore[misc]  # unfold has no type hints
-    """Objectives: what researchers order as resolutions."""
-
-    form = ObjectiveForm
-    list_display = (
-        "name", "microscope", "magnification", "pixel", "default_z_step_um", "max_tiles_per_side",
-        "has_zoom", "is_offered",
-    )  # fmt: skip
-    list_filter = ("microscope", "is_offered", "only_generic_imaging")
-    list_select_related = ("microscope",)
-    search_fields = ("name", "label")
-
-    @admin.display(description="xy pixel (µm)")
-    def pixel(self, objective: Objective) -> str:
-        return f"{objective.pixel_um():.3f}"
 
 
 class RequestInline(LookOnly, TabularInline):  # type: ignore[misc]  # unfold has no type hints

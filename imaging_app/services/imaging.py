@@ -1,0 +1,121 @@
+"""Write imaging: claim, complete, skip, re-open."""
+
+from datetime import date
+
+from django.db import transaction
+from django.utils import timezone
+
+from core_app import roles
+from core_app.errors import NotReady, StaleState
+from core_app.models import User
+from core_app.roles import Role
+from core_app.transitions import advance, advance_many
+from imaging_app import selectors
+from imaging_app.models import ImagingBatch, ImagingRequest
+from imaging_app.services.guards import hold_open, require, require_reason
+from imaging_app.states import ImagingState
+from requests_app.models import Request
+from requests_app.states import RequestState
+
+
+def start(batch: ImagingBatch, *, by: User) -> None:
+    """Claim the batch and begin. If two people press at once, one gets it, the other is told."""
+    require(
+        selectors.may_image(batch, by),
+        "Only imaging staff, or a self-imaging owner, start imaging.",
+    )
+    if not selectors.is_cleared(batch):
+        raise NotReady(
+            "These samples are still being cleared; imaging can start when clearing is complete."
+        )
+    if batch.state == ImagingState.IN_PROGRESS:
+        if batch.imager_id == by.pk:
+            return  # pressed twice
+        raise StaleState(f"{batch.imager} has started this batch already.")
+    if batch.state != ImagingState.WAITING:
+        raise NotReady(
+            f"The batch is {batch.get_state_display().lower()}. To correct a sample of it, "
+            "re-open that sample on its imaging page."
+        )
+    with transaction.atomic():
+        # The samples before their batch, as withdrawing and finishing take them.
+        list(batch.imaging_requests.order_by("pk").select_for_update().values_list("pk"))
+        advance(batch, ImagingState.IN_PROGRESS, by=by, note="claimed")
+        ImagingBatch.objects.filter(pk=batch.pk).update(imager=by)
+        waiting = batch.imaging_requests.filter(state=ImagingState.WAITING).select_related("sample")
+        advance_many(waiting, ImagingState.IN_PROGRESS, by=by)
+    batch.imager = by
+
+
+def finish(imaging_request: ImagingRequest, *, by: User) -> None:
+    """Mark one sample as imaged. The caller holds the transaction and just checked the delivery."""
+    require(selectors.can_edit(imaging_request, by), "Only who images this sample completes it.")
+    hold_open(imaging_request)
+    unchecked = [
+        c for c in selectors.channels_of(imaging_request) if not selectors.has_right_delivery(c)
+    ]
+    if unchecked:
+        names = ", ".join(c.wavelength.name for c in unchecked)
+        raise NotReady(
+            f"The raw data of channel {names} is not there yet, or not right. "
+            "Press Check, and mend what it lists."
+        )
+    today = timezone.localdate()
+    advance(imaging_request, ImagingState.COMPLETE, by=by)
+    ImagingRequest.objects.filter(pk=imaging_request.pk).update(performed_on=today)
+    finish_batch(imaging_request.batch, by=by, on=today)
+
+
+def finish_batch(batch: ImagingBatch, *, by: User | None, on: date) -> None:
+    """Complete the batch once every sample in it is imaged or skipped.
+
+    The caller holds the transaction. A batch that nobody started, because all its samples were
+    skipped, is skipped itself.
+    """
+    unfinished = [ImagingState.WAITING, ImagingState.IN_PROGRESS]
+    # Of two people who finish the last two samples at once, the second has to see the first.
+    batch.refresh_from_db(fields=["state"], from_queryset=ImagingBatch.objects.select_for_update())
+    if (
+        batch.state not in unfinished
+        or batch.imaging_requests.filter(state__in=unfinished).exists()
+    ):
+        return
+    if batch.state == ImagingState.WAITING:
+        advance(batch, ImagingState.SKIPPED, by=by)
+    else:
+        advance(batch, ImagingState.COMPLETE, by=by)
+        ImagingBatch.objects.filter(pk=batch.pk).update(performed_on=on)
+
+
+def skip(imaging_request: ImagingRequest, *, by: User, reason: str) -> None:
+    """Finish a sample without images (it broke, say). The caller holds the transaction."""
+    require(selectors.may_image(imaging_request.batch, by), "Only who images this sample skips it.")
+    require_reason(reason, "Say why the sample is not imaged; its owner will read it.")
+    advance(imaging_request, ImagingState.SKIPPED, by=by, note=reason.strip())
+    finish_batch(imaging_request.batch, by=by, on=timezone.localdate())
+
+
+def reopen(imaging_request: ImagingRequest, *, by: User, reason: str) -> None:
+    """Open a finished sample again, to correct it. The history keeps both."""
+    require(roles.has_role(by, Role.IMAGER, Role.MANAGER), "Only staff re-open imaging.")
+    require_reason(reason, "Say why imaging is opened again.")
+    if imaging_request.sample.request.state == RequestState.WITHDRAWN:
+        raise NotReady("The request is withdrawn, so nothing of it is opened again.")
+    with transaction.atomic():
+        advance(imaging_request, ImagingState.IN_PROGRESS, by=by, note=reason.strip())
+        batch = imaging_request.batch
+        # Somebody may be finishing the last sample of the batch at this moment.
+        batch.refresh_from_db(
+            fields=["state"], from_queryset=ImagingBatch.objects.select_for_update()
+        )
+        if batch.state != ImagingState.IN_PROGRESS:
+            advance(batch, ImagingState.IN_PROGRESS, by=by, note=reason.strip())
+
+
+def cancel_open(request: Request, *, by: User, note: str) -> None:
+    """Cancel what is not finished. The caller holds the transaction."""
+    open_states = [ImagingState.WAITING, ImagingState.IN_PROGRESS]
+    requests = ImagingRequest.objects.filter(sample__request=request, state__in=open_states)
+    advance_many(requests.select_related("sample"), ImagingState.CANCELLED, by=by, note=note)
+    batches = ImagingBatch.objects.filter(clearing_batch__request=request, state__in=open_states)
+    advance_many(batches.select_related("clearing_batch"), ImagingState.CANCELLED, by=by, note=note)
