@@ -15,7 +15,7 @@ from bench import measure
 from bench.measure import Cost, Rounds, Unavailable, median_ratio
 from bench.planes import repeat_planes, write_planes
 from bench.rows import Row, judged, missing
-from pipeline.contract import PIPELINE_VERSION, StepSpec
+from pipeline.contract import CONTRACT_VERSION, PIPELINE_VERSION, StepSpec
 from pipeline.steps import precompute
 from pipeline.workspace import Workspace
 
@@ -167,7 +167,7 @@ def _errors(volume: np.ndarray, compression: str, voxel: list[float]) -> list[fl
     for z, plane in enumerate(volume):
         tifffile.imwrite(root / "in" / f"{z:04d}.tif", plane)
     spec = StepSpec(
-        contract=1,
+        contract=CONTRACT_VERSION,
         step="precompute",
         name="bench",
         version=PIPELINE_VERSION,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-CONTRACT_VERSION: Final = 1
-PIPELINE_VERSION: Final = "0.1.0"
+CONTRACT_VERSION: Final = 2
+PIPELINE_VERSION: Final = "0.2.0"
 
 SUCCEEDED: Final = "succeeded"
 FAILED: Final = "failed"
@@ -82,11 +83,22 @@ class StepSpec:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with the input, and what a person can do about it. `file` may be empty."""
+    """One thing wrong with the input, and what a person can do about it. `file` may be empty.
+
+    `code` is a stable word for the kind. `key` names exactly this problem: it changes as soon as
+    more goes wrong. `waivable` says that a person may accept it with a reason.
+    """
 
     file: str
     what: str
     remedy: str
+    code: str = "input"
+    key: str = ""
+    waivable: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.key:
+            object.__setattr__(self, "key", problem_key(self.code, self.file, self.what))
 
     @classmethod
     def from_dict(cls, value: Json) -> Problem:
@@ -97,7 +109,18 @@ class Problem:
             file=_text(document, "file", allow_empty=True),
             what=_text(document, "what"),
             remedy=_text(document, "remedy", allow_empty=True),
+            code=_text(document, "code"),
+            key=_text(document, "key"),
+            waivable=_flag(document, "waivable"),
         )
+
+
+def problem_key(code: str, file: str, what: str, evidence: Iterable[str] = ()) -> str:
+    """The code and a short digest of the rest; `evidence` is what the words only sum up."""
+    digest = hashlib.blake2b(f"{code}|{file}|{what}".encode(errors="replace"), digest_size=6)
+    for item in evidence:
+        digest.update(b"|" + item.encode(errors="replace"))
+    return f"{code}-{digest.hexdigest()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +208,13 @@ def _text(document: JsonDict, key: str, *, allow_empty: bool = False) -> str:
     value = document[key]
     if not isinstance(value, str) or not (value or allow_empty):
         raise SpecInvalid(f"{key} must be a text, not {value!r}.")
+    return value
+
+
+def _flag(document: JsonDict, key: str) -> bool:
+    value = document[key]
+    if not isinstance(value, bool):
+        raise SpecInvalid(f"{key} must be true or false, not {value!r}.")
     return value
 
 

@@ -20,6 +20,22 @@ def text(values: Mapping[str, Json], key: str, default: str | None = None) -> st
     return value
 
 
+def texts(values: Mapping[str, Json], key: str) -> list[str]:
+    """A list of texts; none if it is not given."""
+    value = values.get(key, [])
+    if not isinstance(value, list):
+        raise BadInput(f"{key} must be a list of texts, not {value!r}.")
+    return [text({key: item}, key) for item in value]
+
+
+def choice(values: Mapping[str, Json], key: str, *allowed: str) -> str:
+    """One of the words allowed; the first if it is not given."""
+    value = text(values, key, allowed[0])
+    if value not in allowed:
+        raise BadInput(f"{key} must be one of {', '.join(allowed)}, not {value!r}.")
+    return value
+
+
 def integer(values: Mapping[str, Json], key: str, default: int | None = None) -> int:
     """A whole number of at least 0."""
     value = values.get(key, default)

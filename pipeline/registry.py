@@ -25,8 +25,9 @@ STEPS: Final[dict[str, str]] = {
 SIGNATURES: Final[dict[str, Signature]] = {
     "inspect_raw": Signature(
         inputs=frozenset({"folder"}),
-        parameters=frozenset({"channels"}),
+        parameters=frozenset({"channels", "layout"}),
         outputs=frozenset({"manifest"}),
+        optional_parameters=frozenset({"waived", "on_problem"}),
     ),
     "precompute": Signature(
         inputs=frozenset({"folder", "layout"}),

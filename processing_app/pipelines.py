@@ -116,7 +116,10 @@ def _inspect(imaging_folder: str, delivery: Delivery, key: str) -> PlannedStep:
         name="inspect_raw",
         label=f"Check the raw data in {delivery.subfolder}",
         inputs={"folder": _raw_folder(imaging_folder, delivery)},
-        parameters={"channels": [_expected(channel) for channel in delivery.channels]},
+        parameters={
+            "channels": [_expected(channel) for channel in delivery.channels],
+            "layout": delivery.layout,
+        },
         outputs={"manifest": manifest},
     )
 
@@ -130,6 +133,9 @@ def _expected(channel: Channel) -> dict[str, Json]:
         "columns": channel.columns,
         "rows": channel.rows,
         "planes": channel.planes,
+        "z_step_um": None,
+        "overlap": None,
+        "pixel_um": None,
     }
 
 

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.contract import Problem
+from pipeline.errors import BadInput
+from pipeline.raw.codes import problem
 from pipeline.raw.delivery import DeliveryReport, Expected, ExpectedChannel, FileEntry, GroupCount
 from pipeline.raw.rules import check_delivery, judge
 from pipeline.raw.sorting import headers_needed, headers_of, sort_listing
@@ -59,9 +60,20 @@ def _entry(item: os.DirEntry[str], boundary: Path) -> FileEntry:
 
 
 def inspect_folder(
-    root: Path, folder: str, expected: Expected, *, threads: int = 4
+    root: Path,
+    folder: str,
+    expected: Expected,
+    *,
+    layout: str = "lavision",
+    waived: Iterable[str] = (),
+    threads: int = 4,
 ) -> DeliveryReport:
-    """Judge the delivery in `folder`, relative to `root`. Raises BadInput for an escape only."""
+    """Judge the delivery in `folder`, relative to `root`. Raises BadInput for an escape only.
+
+    `waived` are keys of problems that a person accepted.
+    """
+    if layout != "lavision":
+        raise BadInput(f'The layout must be "lavision", not {layout!r}.')
     path = resolve_under(root, folder)
     try:
         listing = scan_folder(path, root=root)
@@ -69,7 +81,7 @@ def inspect_folder(
         return _unlisted(folder, error)
     found = sort_listing(listing)
     headers = read_headers(path, headers_of(expected, found), threads=threads)
-    return judge(expected, found, headers)
+    return judge(expected, found, headers, waived)
 
 
 def read_headers(
@@ -88,7 +100,7 @@ def _unlisted(folder: str, error: OSError) -> DeliveryReport:
     remedy = "Check its name and that the group may read it, then press Check again."
     return DeliveryReport(
         ok=False,
-        problems=(Problem(folder, what, remedy),),
+        problems=(problem("folder", folder, what, remedy),),
         notes=(),
         counts=(),
         plane_shape=None,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from pipeline.errors import BadInput
@@ -18,7 +19,11 @@ _T = TypeVar("_T", str, int, bool)
 
 @dataclass(frozen=True, slots=True)
 class ExpectedChannel:
-    """One requested channel: `planes` z planes per tile of columns x rows and per sheet used."""
+    """One requested channel: `planes` z planes per tile of columns x rows and per sheet used.
+
+    `name` is the wavelength in nm. `filter_index` is the Filter number of LaVision names or the Em
+    index of SmartSPIM folders. The last three are compared with the metadata; None is not compared.
+    """
 
     name: str
     filter_index: int
@@ -27,6 +32,9 @@ class ExpectedChannel:
     columns: int
     rows: int
     planes: int
+    z_step_um: float | None = None
+    overlap: float | None = None
+    pixel_um: float | None = None
 
     @property
     def sheets(self) -> tuple[Sheet, ...]:
@@ -78,7 +86,11 @@ class GroupCount:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
-    """Everything one look at a folder says. `ok` is true only if there is no problem."""
+    """Everything one look at a folder says. `ok` is true if there is no problem but waived ones.
+
+    `acquired` are facts found in names and metadata, each with its source. `folders` are the times
+    of the last change of every folder looked at, ns, by name relative to the raw folder.
+    """
 
     ok: bool
     problems: tuple[Problem, ...]
@@ -89,11 +101,20 @@ class DeliveryReport:
     files: int
     bytes: int
     ignored_files: int
+    waived: frozenset[str] = frozenset()
+    acquired: JsonDict = field(default_factory=dict)
+    first_at: str = ""
+    last_at: str = ""
+    folders: dict[str, int] = field(default_factory=dict)
+    absent: tuple[JsonDict, ...] = ()
 
     def to_json(self) -> JsonDict:
         return {
             "ok": self.ok,
-            "problems": [cast("Json", asdict(problem)) for problem in self.problems],
+            "problems": [
+                {**asdict(problem), "waived": problem.key in self.waived}
+                for problem in self.problems
+            ],
             "notes": list(self.notes),
             "counts": [cast("Json", asdict(count)) for count in self.counts],
             "plane_shape": list(self.plane_shape) if self.plane_shape else None,
@@ -101,6 +122,11 @@ class DeliveryReport:
             "files": self.files,
             "bytes": self.bytes,
             "ignored_files": self.ignored_files,
+            "acquired": self.acquired,
+            "first_at": self.first_at,
+            "last_at": self.last_at,
+            "folders": dict(self.folders),
+            "absent": list(self.absent),
         }
 
 
@@ -118,6 +144,9 @@ def _channel(value: Json) -> ExpectedChannel:
         columns=_typed(value, "columns", int),
         rows=_typed(value, "rows", int),
         planes=_typed(value, "planes", int),
+        z_step_um=_number_or_none(value, "z_step_um"),
+        overlap=_number_or_none(value, "overlap"),
+        pixel_um=_number_or_none(value, "pixel_um"),
     )
     _require_sense(channel)
     return channel
@@ -128,6 +157,15 @@ def _typed(value: Mapping[str, Json], key: str, kind: type[_T]) -> _T:
     if type(found) is not kind:
         raise BadInput(f"The channel field {key} must be of type {kind.__name__}, not {found!r}.")
     return found
+
+
+def _number_or_none(value: Mapping[str, Json], key: str) -> float | None:
+    found = value[key]
+    if found is None:
+        return None
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < inf:
+        raise BadInput(f"The channel field {key} must be a number or null, not {found!r}.")
+    return float(found)
 
 
 def _require_sense(channel: ExpectedChannel) -> None:

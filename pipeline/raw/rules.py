@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from pipeline.contract import Problem
+from pipeline.raw.codes import problem
 from pipeline.raw.delivery import (
     DeliveryReport,
     Expected,
@@ -59,7 +60,9 @@ def check_delivery(
     return judge(expected, sort_listing(listing), headers)
 
 
-def judge(expected: Expected, found: SortedListing, headers: Headers) -> DeliveryReport:
+def judge(
+    expected: Expected, found: SortedListing, headers: Headers, waived: Iterable[str] = ()
+) -> DeliveryReport:
     """The same for a listing that is sorted already."""
     counts = [count for channel in expected.channels for count in _counts(found, channel)]
     problems = [*_folder_problems(found), *_stray_channels(found, expected)]
@@ -67,8 +70,9 @@ def judge(expected: Expected, found: SortedListing, headers: Headers) -> Deliver
         for channel in expected.channels:
             problems += _channel_problems(found, channel, headers)
     shape, dtype = _look(headers)
+    accepted = frozenset(item.key for item in problems if item.waivable) & frozenset(waived)
     return DeliveryReport(
-        ok=not problems,
+        ok=all(item.key in accepted for item in problems),
         problems=tuple(problems),
         notes=tuple(_notes(found, expected, headers)),
         counts=tuple(counts),
@@ -77,6 +81,7 @@ def judge(expected: Expected, found: SortedListing, headers: Headers) -> Deliver
         files=found.raw_files,
         bytes=found.raw_bytes,
         ignored_files=found.ignored,
+        waived=accepted,
     )
 
 
@@ -95,11 +100,15 @@ def _counts(found: SortedListing, channel: ExpectedChannel) -> Iterator[GroupCou
 
 def _folder_problems(found: SortedListing) -> Iterator[Problem]:
     if not found.files:
-        yield Problem(
-            "", "The folder is empty.", "Copy the raw planes into it, then press Check again."
+        yield problem(
+            "folder",
+            "",
+            "The folder is empty.",
+            "Copy the raw planes into it, then press Check again.",
         )
     elif not found.groups and not found.links_out and not found.unprintable:
-        yield Problem(
+        yield problem(
+            "folder",
             "",
             f"None of the {found.files:,} files has the name of a raw plane.",
             "Choose the folder that holds the RawDataStack files, then press Check again.",
@@ -108,7 +117,8 @@ def _folder_problems(found: SortedListing) -> Iterator[Problem]:
         yield unprintable_names(found.unprintable, then="press Check again")
     if found.links_out:
         names = [entry.name for entry in found.links_out]
-        yield Problem(
+        yield problem(
+            "link_out",
             names[0],
             f"{files_are(len(names))} a link that leads out of the data storage: {folded(names)}.",
             "Copy the files themselves, then press Check again.",
@@ -120,7 +130,8 @@ def _stray_channels(found: SortedListing, expected: Expected) -> Iterator[Proble
     strays = sorted({key[1] for key in found.groups} - known)
     for index in strays:
         names = _names(group for key, group in found.groups.items() if key[1] == index)
-        yield Problem(
+        yield problem(
+            "stray_channel",
             names[0],
             f"{count_files(len(names))} {belong(len(names))} to Filter{index:04d}, "
             f"but only {len(known)} channel{'s were' if len(known) > 1 else ' was'} requested.",
@@ -143,17 +154,21 @@ def _plane_problems(channel: ExpectedChannel, key: GroupKey, group: Group) -> It
     where = _where(channel, key)
     missing = [z for z in range(channel.planes) if z not in group.planes]
     if len(missing) == channel.planes:
-        yield Problem("", f"{where} has none of its {channel.planes:,} planes.", _WAIT)
+        yield problem(
+            "empty_group", "", f"{where} has none of its {channel.planes:,} planes.", _WAIT
+        )
     elif missing:
         there = channel.planes - len(missing)
-        yield Problem(
+        yield problem(
+            "missing",
             "",
             f"{where} has {there:,} of {channel.planes:,} planes; {plane_ranges(missing)} "
             f"{be(len(missing))} missing.",
             _WAIT,
         )
     if beyond := sorted(z for z in group.planes if z >= channel.planes):
-        yield Problem(
+        yield problem(
+            "extra",
             group.planes[beyond[0]][0].name,
             f"{where} has {len(beyond):,} more than the {channel.planes:,} planes requested: "
             f"{plane_ranges(beyond)}.",
@@ -166,7 +181,8 @@ def _duplicates(where: str, group: Group) -> Iterator[Problem]:
     double = sorted(z for z, entries in group.planes.items() if len(entries) > 1)
     if double:
         names = sorted(entry.name for entry in group.planes[double[0]])
-        yield Problem(
+        yield problem(
+            "duplicate",
             names[1],
             f"{where} has more than one file for {plane_ranges(double)}, for example "
             f"{folded(names)}.",
@@ -178,7 +194,8 @@ def _stray_groups(channel: ExpectedChannel, strays: dict[GroupKey, Group]) -> It
     codes = sorted({key[0] for key in strays} - set(channel.sheet_of_code))
     for code in codes:
         names = _names(group for key, group in strays.items() if key[0] == code)
-        yield Problem(
+        yield problem(
+            "stray_sheet",
             names[0],
             f"Channel {channel.name} has {len(names):,} files of light sheet C{code:02d}, "
             f"but only the {' and the '.join(channel.sheets)} sheet was requested.",
@@ -187,7 +204,8 @@ def _stray_groups(channel: ExpectedChannel, strays: dict[GroupKey, Group]) -> It
     tiles = [key for key in sorted(strays) if key[0] not in codes]
     if tiles:
         words = [f"[{row:02d} x {column:02d}]" for _, _, (row, column) in tiles]
-        yield Problem(
+        yield problem(
+            "stray_tile",
             strays[tiles[0]].first.name,
             f"Channel {channel.name} has tiles outside {channel.columns} columns x "
             f"{channel.rows} rows: {folded(sorted(set(words)))}.",
@@ -219,7 +237,8 @@ def _fault_problem(
     words, remedy = _FAULTS[fault]
     first = headers[names[0]]
     detail = first.detail if isinstance(first, HeaderProblem) else ""
-    return Problem(
+    return problem(
+        fault,
         names[0],
         f"Channel {channel.name}: {files_are(len(names))} {words} ({detail}): {folded(names)}.",
         remedy,
@@ -232,7 +251,8 @@ def _depth_problems(channel: ExpectedChannel, read: dict[str, PlaneHeader]) -> I
         if header.dtype != "uint16" or header.samples != 1:
             kinds.setdefault(_depth(header), []).append(name)
     for kind, names in kinds.items():
-        yield Problem(
+        yield problem(
+            "depth",
             names[0],
             f"Channel {channel.name}: {files_are(len(names))} {kind}, not 16-bit: {folded(names)}.",
             "Export the planes again as 16-bit grey values, then press Check again.",
@@ -252,7 +272,8 @@ def _shape_problems(channel: ExpectedChannel, read: dict[str, PlaneHeader]) -> I
     usual = shapes.most_common(1)[0][0]
     odd = [name for name, header in read.items() if (header.height, header.width) != usual]
     first = read[odd[0]]
-    yield Problem(
+    yield problem(
+        "shape",
         odd[0],
         f"Channel {channel.name} mixes plane sizes: most are {usual[1]:,} x {usual[0]:,} pixels, "
         f"{files_are(len(odd))} not ({first.width:,} x {first.height:,} first): "

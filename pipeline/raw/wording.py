@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.contract import Problem
+from pipeline.raw.codes import problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pipeline.contract import Problem
 
 _MOST_RANGES = 6
 
@@ -64,7 +66,8 @@ def unprintable_names(names: Sequence[str], *, then: str) -> Problem:
     """The problem of names that no program here could write down."""
     words = [printable(name) for name in names]
     have = "has a name that is" if len(words) == 1 else "have names that are"
-    return Problem(
+    return problem(
+        "name",
         words[0],
         f"{count_files(len(words))} {have} not valid UTF-8: {folded(words)}.",
         f"Rename {'it' if len(words) == 1 else 'them'} in plain letters, then {then}.",

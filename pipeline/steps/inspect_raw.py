@@ -33,9 +33,20 @@ def run(spec: StepSpec, work: Workspace) -> JsonDict:
     relative = parameters.text(spec.inputs, "folder")
     folder = work.resolve(relative)
     manifest = _manifest_path(spec, work, folder)
-    report = inspect_folder(work.root, relative, expected, threads=work.threads)
-    if not report.ok:
-        raise BadInput(_summary(report.problems), report.problems)
+    report = inspect_folder(
+        work.root,
+        relative,
+        expected,
+        layout=parameters.text(spec.parameters, "layout"),
+        waived=parameters.texts(spec.parameters, "waived"),
+        threads=work.threads,
+    )
+    if (
+        not report.ok
+        and parameters.choice(spec.parameters, "on_problem", "fail", "report") == "fail"
+    ):
+        open_problems = [item for item in report.problems if item.key not in report.waived]
+        raise BadInput(_summary(open_problems), open_problems)
     files = [entry for entry in scan_folder(folder, root=work.root) if parse_lavision(entry.name)]
     lines = list(_digested(folder, files, work))
     text = "".join(f"{line}\n" for line in lines)

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from pipeline import registry
-from pipeline.contract import Problem, SpecInvalid, StepResult, StepSpec
+from pipeline.contract import CONTRACT_VERSION, Problem, SpecInvalid, StepResult, StepSpec
 from tests.unit.pipeline.support import REPOSITORY, precompute_spec
 
 
@@ -26,7 +26,7 @@ def test_a_spec_survives_the_journey_as_json() -> None:
 
 def test_a_result_survives_the_journey_as_json() -> None:
     result = StepResult(
-        contract=1,
+        contract=CONTRACT_VERSION,
         step="precompute",
         name="a1",
         status="failed",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from pipeline.contract import PIPELINE_VERSION, JsonDict, StepSpec
+from pipeline.contract import CONTRACT_VERSION, PIPELINE_VERSION, JsonDict, StepSpec
 from pipeline.errors import BadInput
 from pipeline.steps import inspect_raw
 from pipeline.workspace import Workspace
@@ -23,12 +23,15 @@ if TYPE_CHECKING:
 
 def _inspect(root: Path, *, manifest: str = "out/manifest.jsonl", planes: int = 4) -> JsonDict:
     spec = StepSpec(
-        contract=1,
+        contract=CONTRACT_VERSION,
         step="inspect_raw",
         name="a1",
         version=PIPELINE_VERSION,
         inputs={"folder": "raw"},
-        parameters={"channels": stacks.expected_delivery(planes=planes).to_json()},
+        parameters={
+            "channels": stacks.expected_delivery(planes=planes).to_json(),
+            "layout": "lavision",
+        },
         outputs={"manifest": manifest},
         threads=2,
     )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from pipeline.contract import PIPELINE_VERSION, StepSpec
+from pipeline.contract import CONTRACT_VERSION, PIPELINE_VERSION, StepSpec
 from pipeline.errors import BadInput
 from pipeline.io.volume import VolumeWriter
 from pipeline.steps import inspect_raw, precompute
@@ -97,7 +97,7 @@ def test_horizontal_foci_are_merged_by_maximum(tmp_path: Path) -> None:
 def test_the_planes_of_one_channel_and_sheet_are_picked_from_a_delivery(tmp_path: Path) -> None:
     stacks.lavision_delivery(tmp_path / "in", planes=5, filters=(0, 1), sheets=(0, 1))
     spec = StepSpec(
-        contract=1,
+        contract=CONTRACT_VERSION,
         step="precompute",
         name="a1",
         version=PIPELINE_VERSION,
@@ -303,7 +303,7 @@ def _inspected(root: Path) -> StepSpec:
     """A spec for a delivery in `in`, with the manifest of its inspection."""
     stacks.lavision_delivery(root / "in", planes=4)
     inspection = StepSpec(
-        contract=1,
+        contract=CONTRACT_VERSION,
         step="inspect_raw",
         name="i1",
         version=PIPELINE_VERSION,
