@@ -3,17 +3,19 @@
 The rules themselves are in pipeline.raw, which the cluster uses as well: one truth for both.
 """
 
-import json
 import os
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from core_app.errors import Invalid
 from core_app.paths import DataPath
-from imaging_app.models import ImagingChannel
-from pipeline.contract import JsonDict
-from pipeline.raw.check import DeliveryReport, Expected, ExpectedChannel, inspect_folder
+from imaging_app.models import ImagingChannel, Microscope, RawDelivery
+from pipeline.contract import Json
+from pipeline.raw.delivery import Expected, ExpectedChannel
 
 MOST_FOLDERS = 500
 
@@ -28,38 +30,74 @@ class RawFolder:
 
 def expected_of(channels: Sequence[ImagingChannel]) -> Expected:
     """Return what the folder of these channels must hold; their order gives the Filter index."""
-    return Expected(tuple(_expected_channel(i, channel) for i, channel in enumerate(channels)))
+    return Expected(tuple(_expected_channel(row, index) for index, row in enumerate(channels)))
 
 
-def _expected_channel(index: int, channel: ImagingChannel) -> ExpectedChannel:
-    if channel.z_planes is None:
-        raise Invalid(
-            f"Say how many planes channel {channel.wavelength.name} has before the check."
-        )
+def expected_values(channels: Sequence[ImagingChannel]) -> list[Json]:
+    """The same as plain values, as a job's specification and a stored verdict hold it."""
+    return expected_of(channels).to_json()
+
+
+def _expected_channel(row: ImagingChannel, index: int) -> ExpectedChannel:
+    if row.z_planes is None:
+        raise Invalid(f"Say how many planes channel {row.wavelength.name} has before the check.")
+    is_tiled = row.tile_columns * row.tile_rows > 1
     return ExpectedChannel(
-        name=channel.wavelength.name,
-        filter_index=index,
-        left=channel.left_sheet,
-        right=channel.right_sheet,
-        columns=channel.tile_columns,
-        rows=channel.tile_rows,
-        planes=channel.z_planes,
+        name=row.wavelength.name,
+        filter_index=file_index(row, index),
+        left=row.left_sheet,
+        right=row.right_sheet,
+        columns=row.tile_columns,
+        rows=row.tile_rows,
+        planes=row.z_planes,
+        z_step_um=row.z_step_um,
+        overlap=row.tile_overlap if is_tiled else None,
+        pixel_um=row.voxel_um[0],
     )
 
 
-def check_folder(
-    root: Path, folder: DataPath, channels: Sequence[ImagingChannel]
-) -> DeliveryReport:
-    """Judge one raw folder against what its channels say; every problem at once."""
-    folder.real_under(root)
-    return inspect_folder(root, str(folder), expected_of(channels))
+def file_index(row: ImagingChannel, index: int) -> int:
+    """Return the channel's number in names: its place in the folder, or its line's place."""
+    layout = row.resolution.objective.microscope.layout
+    return row.wavelength.position if layout == Microscope.Layout.SMARTSPIM else index
 
 
-def as_stored(report: DeliveryReport) -> JsonDict:
-    """Return the report as a row keeps it; a file name that is no text as it can be shown."""
-    text = json.dumps(report.to_json(), ensure_ascii=False)
-    stored: JsonDict = json.loads(text.encode(errors="replace"))
-    return stored
+def accepted_gaps(
+    row: ImagingChannel, verdict: RawDelivery | None, waived: Collection[str]
+) -> dict[str, tuple[int, ...]]:
+    """Return {light sheet: planes that are missing and were accepted}; "" is both sheets merged."""
+    gaps: dict[str, set[int]] = defaultdict(set)
+    for gap in (verdict.report.get("absent") or []) if verdict else []:
+        if gap["channel"] == row.wavelength.name and gap["key"] in waived:
+            gaps[_side_of(row, str(gap["sheet"]))].update(gap["planes"])
+    return {side: tuple(sorted(planes)) for side, planes in gaps.items()}
+
+
+def _side_of(row: ImagingChannel, sheet: str) -> str:
+    layout = row.resolution.objective.microscope.layout
+    return "" if layout == Microscope.Layout.SMARTSPIM else sheet
+
+
+def has_changed_since(root: Path, folder: DataPath, report: dict[str, Any]) -> bool:
+    """Return True if a file came to the folder or left it after it was looked at.
+
+    One `stat` per folder, no listing; the run that follows looks at every file again.
+    """
+    known: dict[str, int] = report.get("folders") or {}
+    base = folder.real_under(root)
+    try:
+        return any((base / name).stat().st_mtime_ns != at for name, at in known.items())
+    except OSError:
+        return True
+
+
+def moment(text: object) -> datetime | None:
+    """Read a moment of a report; None for one that says none. Aware, or nothing."""
+    try:
+        found = datetime.fromisoformat(text) if isinstance(text, str) and text else None
+    except ValueError:
+        return None
+    return found if found is not None and found.tzinfo else None
 
 
 def is_there(folder: Path) -> bool:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from imaging_app.views import batches, queue, samples
+from imaging_app.views import batches, deliveries, queue, samples
 
 app_name = "imaging"
 urlpatterns = [
@@ -12,6 +12,11 @@ urlpatterns = [
     path("requests/<int:pk>/", samples.request_page, name="request"),
     path("requests/<int:pk>/enter/", samples.enter, name="request-enter"),
     path("requests/<int:pk>/folders/", samples.make_folders, name="request-folders"),
+    path("requests/<int:pk>/delivery/", deliveries.live, name="request-delivery"),
+    path("requests/<int:pk>/delivery/stop/", deliveries.stop, name="request-stop"),
+    path("requests/<int:pk>/delivery/verify/", deliveries.verify, name="request-verify"),
+    path("requests/<int:pk>/delivery/accept/", deliveries.accept, name="request-accept"),
+    path("requests/<int:pk>/delivery/take-back/", deliveries.take_back, name="request-take-back"),
     path("requests/<int:pk>/skip/", samples.skip, name="request-skip"),
     path("requests/<int:pk>/reopen/", samples.reopen, name="request-reopen"),
 ]

@@ -1,38 +1,120 @@
-"""Use cases that begin with imaging and reach further: completing and skipping a sample."""
+"""Use cases that begin with imaging and reach further: checking, completing, skipping a sample."""
 
+from typing import Any
+
+from django.conf import settings
 from django.db import transaction
 
 from core_app.bell import ring
-from core_app.errors import DomainError, NotReady, Rejected
+from core_app.errors import DomainError, NotAllowed, NotReady, Rejected
 from core_app.models import User
+from core_app.roles import Action, actions_on
 from core_app.storage import make_folder
-from imaging_app.models import ImagingBatch, ImagingRequest
+from core_app.transitions import record
+from imaging_app import raw_data, selectors
+from imaging_app.models import ImagingBatch, ImagingRequest, RawDelivery
+from imaging_app.selectors import FolderKey
 from imaging_app.services import deliveries, imaging
-from processing_app.models import Run
-from processing_app.services import runs
+from processing_app.models import Run, Step, StepReport
+from processing_app.pipelines import CHECK, OF_DELIVERIES, VERIFY
+from processing_app.selectors import is_being_checked, reports_to_take_in
+from processing_app.services import reports, runs
 from requests_app.workflows import close_if_finished
 
 DRIVE = "processing_app.tasks.drive_runs"
 
 
-def complete_imaging(imaging_request: ImagingRequest, *, by: User) -> Run | None:
-    """Check the delivery once more, finish the sample, start what its raw data goes through.
+def check_delivery(imaging_request: ImagingRequest, *, by: User) -> Run:
+    """Have the raw folders of one sample looked at by the cluster; twice at once is one look.
 
-    Returns the run, or None where no pipeline of this installation takes such data.
+    Nothing on disk changes but the list of files beside the results.
     """
-    found = deliveries.check_delivery(imaging_request, by=by)
-    wrong = [delivery for delivery in found if not delivery.is_right]
-    if wrong:
-        count = sum(len(delivery.problems) for delivery in wrong)
-        raise NotReady(
-            f"The raw data is not right yet: {count} problem{'s' if count > 1 else ''}, "
-            "listed below."
-        )
+    deliveries.require_checkable(imaging_request, by=by)
     with transaction.atomic():
-        imaging.finish(imaging_request, by=by)
-        run = runs.start_raw_run(imaging_request, by=by)
+        run = runs.start_run(CHECK, imaging_request, by=by)
+        if run is None:
+            raise NotReady("None of these folders is of a kind that this site can check.")
+        record(imaging_request, "check asked", by=by)
         ring(DRIVE)
     return run
+
+
+def verify_delivery(imaging_request: ImagingRequest, *, by: User) -> Run:
+    """Have every raw file read again, and compared with the list made at the check."""
+    allowed = actions_on(by, imaging_request.sample.request)
+    if not allowed & {Action.IMAGE, Action.PROCESS}:
+        raise NotAllowed("Only imaging and processing staff have raw data read again.")
+    with transaction.atomic():
+        run = runs.start_run(VERIFY, imaging_request, by=by)
+        if run is None:
+            raise NotReady("There is no list of raw files yet; it is made when they are checked.")
+        record(imaging_request, "second reading asked", by=by)
+        ring(DRIVE)
+    return run
+
+
+def take_in_reports() -> int:
+    """Store what checks have found since; return how many were of use. Safe to repeat."""
+    return sum(map(_take_in, reports_to_take_in()))
+
+
+def _take_in(report: StepReport) -> bool:
+    step = report.attempt.step
+    run = step.run
+    place = run.parameters.get("places", {}).get(step.key)
+    with transaction.atomic():
+        if not reports.take(report) or run.pipeline not in OF_DELIVERIES or place is None:
+            return False
+        key = (int(place[0]), bool(place[1]), str(place[2]))
+        stored = _STORING[run.pipeline](run, step, key, report.outputs)
+        return stored is not None
+
+
+def _store_check(
+    run: Run, step: Step, key: FolderKey, outputs: dict[str, Any]
+) -> RawDelivery | None:
+    expected = step.parameters["channels"]
+    return deliveries.store_check(
+        run.imaging_request, key, outputs, expected=expected, by=run.requested_by
+    )
+
+
+def _store_verification(
+    run: Run, step: Step, key: FolderKey, outputs: dict[str, Any]
+) -> RawDelivery | None:
+    digest = step.inputs["manifest_digest"]
+    return deliveries.store_verification(
+        run.imaging_request, key, outputs, manifest_digest=digest, by=run.requested_by
+    )
+
+
+_STORING = {CHECK: _store_check, VERIFY: _store_verification}
+
+
+def complete_imaging(imaging_request: ImagingRequest, *, by: User) -> list[Run]:
+    """Finish a sample whose raw data is right, and start what its raw data goes through.
+
+    Returns the runs; none where no pipeline of this installation takes such data.
+    """
+    _require_nothing_moves(imaging_request)
+    with transaction.atomic():
+        imaging.finish(imaging_request, by=by)
+        begun = runs.start_runs_of(imaging_request, by=by)
+        close_if_finished(imaging_request.sample.request)
+        ring(DRIVE)
+    return begun
+
+
+def _require_nothing_moves(imaging_request: ImagingRequest) -> None:
+    """Refuse while a check is at work, and for a folder that changed after its check."""
+    if is_being_checked(imaging_request):
+        raise NotReady("The raw data is being checked. Complete the sample when that has ended.")
+    for delivery in selectors.deliveries_of(imaging_request):
+        if raw_data.has_changed_since(settings.DATA_ROOT, delivery.folder, delivery.report):
+            raise NotReady(
+                f"Files came to {delivery.subfolder} or left it after the check. "
+                "Press Check the delivery again."
+            )
 
 
 def start_imaging(batch: ImagingBatch, *, by: User) -> None:
@@ -49,6 +131,7 @@ def skip_sample(imaging_request: ImagingRequest, *, by: User, reason: str) -> No
     """Finish a sample without images; the request closes if nothing else is open."""
     with transaction.atomic():
         imaging.skip(imaging_request, by=by, reason=reason)
+        runs.stop_looking(imaging_request, by=by, reason="The sample is skipped.")
         close_if_finished(imaging_request.sample.request)
 
 

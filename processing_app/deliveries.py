@@ -1,53 +1,75 @@
 """What an imaging request delivered, as the plain values that pipelines are built from."""
 
-from collections.abc import Sequence
-from itertools import groupby
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 
 from core_app.errors import NotReady
-from imaging_app.models import ImagingChannel, ImagingRequest
+from imaging_app import raw_data, selectors
+from imaging_app.models import DeliveryWaiver, ImagingChannel, ImagingRequest, RawDelivery
 from imaging_app.models.imaging import resolution_folder
+from imaging_app.selectors import FolderKey
 from processing_app.pipelines import Channel, Delivery
 
 
 def deliveries_of(imaging_request: ImagingRequest) -> list[Delivery]:
     """Return the raw folders that were entered, with their channels. Raises NotReady for a gap."""
-    rows = ImagingChannel.objects.filter(resolution__imaging_request=imaging_request)
-    rows = rows.exclude(raw_subfolder="").select_related(
-        "wavelength", "resolution__objective__microscope", "resolution__imaging_request"
-    )
-    order = ("resolution_id", "ventral_up", "raw_subfolder", "wavelength__position")
-    groups = groupby(rows.order_by(*order), key=_folder_key)
-    return [_delivery(list(channels)) for _, channels in groups]
+    groups = selectors.channels_by_folder(imaging_request)
+    waivers: dict[FolderKey, list[str]] = defaultdict(list)
+    for waiver in DeliveryWaiver.objects.filter(resolution__imaging_request=imaging_request):
+        waivers[_place(waiver)].append(waiver.key)
+    found = RawDelivery.objects.filter(resolution__imaging_request=imaging_request)
+    verdicts = {_place(delivery): delivery for delivery in found}
+    return [
+        _delivery(key, channels, sorted(waivers[key]), verdicts.get(key))
+        for key, channels in groups.items()
+    ]
 
 
-def _folder_key(channel: ImagingChannel) -> tuple[int, bool, str]:
-    return channel.resolution_id, channel.ventral_up, channel.raw_subfolder
+def _place(row: RawDelivery | DeliveryWaiver) -> FolderKey:
+    return row.resolution_id, row.ventral_up, row.subfolder
 
 
-def _delivery(channels: Sequence[ImagingChannel]) -> Delivery:
+def _delivery(
+    place: FolderKey,
+    channels: Sequence[ImagingChannel],
+    waived: Collection[str],
+    verdict: RawDelivery | None,
+) -> Delivery:
     first = channels[0]
     objective = first.resolution.objective
+    _require_planes(channels)
     return Delivery(
         resolution=resolution_folder(objective.name, ventral_up=first.ventral_up),
         subfolder=first.raw_subfolder,
         layout=objective.microscope.layout,
-        channels=tuple(_channel(row, position) for position, row in enumerate(channels)),
+        channels=tuple(
+            _channel(row, index, raw_data.accepted_gaps(row, verdict, waived))
+            for index, row in enumerate(channels)
+        ),
+        place=place,
+        expected=tuple(raw_data.expected_values(channels)),
+        waived=tuple(waived),
+        manifest_digest=verdict.manifest_digest if verdict else "",
     )
 
 
-def _channel(row: ImagingChannel, position: int) -> Channel:
-    """Channels that share a folder are numbered in their order, unless the imager gave a number."""
-    if row.z_planes is None:
-        raise NotReady(f"{row} has no number of planes. Enter it on the imaging page.")
+def _require_planes(channels: Sequence[ImagingChannel]) -> None:
+    for row in channels:
+        if row.z_planes is None:
+            raise NotReady(f"{row} has no number of planes. Enter it on the imaging page.")
+
+
+def _channel(row: ImagingChannel, index: int, absent: dict[str, tuple[int, ...]]) -> Channel:
     return Channel(
         id=row.pk,
         name=row.wavelength.name,
         color=row.wavelength.color,
-        filter_index=position if row.filter_index is None else row.filter_index,
+        filter_index=raw_data.file_index(row, index),
         left=row.left_sheet,
         right=row.right_sheet,
         columns=row.tile_columns,
         rows=row.tile_rows,
-        planes=row.z_planes,
+        planes=row.z_planes or 0,
         voxel_um=row.voxel_um,
+        absent=absent,
     )

@@ -2,12 +2,20 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 RAW: Final = "raw"
-RAW_LAYOUT: Final = "lavision"
+CHECK: Final = "check"
+VERIFY: Final = "verify"
+# Runs that look at what the microscope wrote, before and after it is processed; they make nothing.
+OF_DELIVERIES: Final = frozenset({CHECK, VERIFY})
+# Steps that find something out which another app takes in.
+REPORTING: Final = frozenset({"inspect_raw", "verify_raw"})
+READABLE: Final = frozenset({"lavision", "smartspim"})
+# Layouts in which the microscope has merged its light sheets already.
+MERGED_SHEETS: Final = frozenset({"smartspim"})
 COMPRESSION: Final = "gzip"
 LONGEST_KEY: Final = 64
 
@@ -28,6 +36,8 @@ class Channel:
     rows: int
     planes: int
     voxel_um: tuple[float, float, float]
+    # Planes that somebody accepted as missing, by light sheet.
+    absent: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def sides(self) -> tuple[str, ...]:
@@ -44,17 +54,29 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One raw folder and its channels. `resolution` is the folder name of objective and side."""
+    """One raw folder and its channels. `resolution` is the folder name of objective and side.
+
+    `expected` is what the check compares the folder with, `waived` the keys of problems that
+    somebody accepted, `manifest_digest` that of the list of files which was right. `place` is the
+    row that the check writes: resolution id, ventral up, folder.
+    """
 
     resolution: str
     subfolder: str
     layout: str
     channels: tuple[Channel, ...]
+    place: tuple[int, bool, str] | None = None
+    expected: tuple[Json, ...] = ()
+    waived: tuple[str, ...] = ()
+    manifest_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """One step as it will be stored: what goes in, what comes out, after which other steps."""
+    """One step as it will be stored: what goes in, what comes out, after which other steps.
+
+    `place` is the raw folder that it looks at: resolution id, ventral up, name.
+    """
 
     key: str
     name: str
@@ -64,6 +86,7 @@ class PlannedStep:
     outputs: dict[str, str]
     needs: tuple[str, ...] = ()
     product: dict[str, Json] = field(default_factory=dict)
+    place: tuple[int, bool, str] | None = None
 
 
 def raw_steps(imaging_folder: str, deliveries: Sequence[Delivery]) -> list[PlannedStep]:
@@ -72,26 +95,69 @@ def raw_steps(imaging_folder: str, deliveries: Sequence[Delivery]) -> list[Plann
     Tiled channels are checked only, since nobody wants to look at them before they are stitched;
     layouts that the steps cannot read are left out.
     """
-    readable = [delivery for delivery in deliveries if delivery.layout == RAW_LAYOUT]
-    several = len({delivery.resolution for delivery in readable}) > 1
     taken: set[str] = set()
     steps = []
-    for delivery in readable:
-        place = f"-{delivery.resolution.removeprefix('resolution_')}" if several else ""
-        inspect = _inspect(
-            imaging_folder, delivery, _key(f"inspect-{delivery.subfolder}{place}", taken)
-        )
+    for delivery, place in _placed(deliveries):
+        key = _key(f"inspect-{delivery.subfolder}{place}", taken)
+        inspect = _inspect(imaging_folder, delivery, key, on_problem="fail")
         steps.append(inspect)
         for channel, side in _volumes(delivery):
-            key = _key(f"precompute-{channel.name}-{side}{place}", taken)
+            key = _key(f"precompute-{channel.name}{_dashed(side)}{place}", taken)
             steps.append(_precompute(imaging_folder, delivery, channel, side, key, inspect.key))
     return steps
 
 
+def check_steps(imaging_folder: str, deliveries: Sequence[Delivery]) -> list[PlannedStep]:
+    """Return one step per raw folder that says what it holds and what is wrong with it."""
+    taken: set[str] = set()
+    return [
+        _inspect(
+            imaging_folder,
+            delivery,
+            _key(f"inspect-{delivery.subfolder}{place}", taken),
+            on_problem="report",
+        )
+        for delivery, place in _placed(deliveries)
+    ]
+
+
+def verify_steps(imaging_folder: str, deliveries: Sequence[Delivery]) -> list[PlannedStep]:
+    """Return one step per raw folder that reads every file again and compares it with the list."""
+    taken: set[str] = set()
+    return [
+        _verify(imaging_folder, delivery, _key(f"verify-{delivery.subfolder}{place}", taken))
+        for delivery, place in _placed(deliveries)
+        if delivery.manifest_digest
+    ]
+
+
+Planner = Callable[[str, Sequence[Delivery]], list[PlannedStep]]
+PLANNERS: Final[Mapping[str, Planner]] = {
+    RAW: raw_steps,
+    CHECK: check_steps,
+    VERIFY: verify_steps,
+}
+# What begins by itself when a sample is imaged; a pipeline of later steps is one name more.
+BY_ITSELF: Final = (RAW,)
+
+
+def _placed(deliveries: Sequence[Delivery]) -> Iterator[tuple[Delivery, str]]:
+    """Return what can be read, each with what tells its keys from those of other objectives."""
+    readable = [delivery for delivery in deliveries if delivery.layout in READABLE]
+    several = len({delivery.resolution for delivery in readable}) > 1
+    for delivery in readable:
+        yield delivery, _dashed(delivery.resolution.removeprefix("resolution_")) if several else ""
+
+
+def _dashed(text: str) -> str:
+    return f"-{text}" if text else ""
+
+
 def _volumes(delivery: Delivery) -> Iterator[tuple[Channel, str]]:
+    """Return the volumes of a folder: one per sheet, or one for both where they come merged."""
     for channel in delivery.channels:
         if not channel.is_tiled:
-            for side in channel.sides:
+            for side in ("",) if delivery.layout in MERGED_SHEETS else channel.sides:
                 yield channel, side
 
 
@@ -109,58 +175,71 @@ def _raw_folder(imaging_folder: str, delivery: Delivery) -> str:
     return f"{imaging_folder}/rawdata/{delivery.resolution}/{delivery.subfolder}"
 
 
-def _inspect(imaging_folder: str, delivery: Delivery, key: str) -> PlannedStep:
-    manifest = f"{imaging_folder}/output/manifests/{delivery.resolution}/{delivery.subfolder}.jsonl"
+def manifest_of(imaging_folder: str, delivery: Delivery) -> str:
+    """Return where the list of the files of a raw folder lies, with their digests."""
+    return f"{imaging_folder}/output/manifests/{delivery.resolution}/{delivery.subfolder}.jsonl"
+
+
+def _inspect(imaging_folder: str, delivery: Delivery, key: str, *, on_problem: str) -> PlannedStep:
     return PlannedStep(
         key=key,
         name="inspect_raw",
         label=f"Check the raw data in {delivery.subfolder}",
         inputs={"folder": _raw_folder(imaging_folder, delivery)},
         parameters={
-            "channels": [_expected(channel) for channel in delivery.channels],
+            "channels": list(delivery.expected),
             "layout": delivery.layout,
+            "waived": list(delivery.waived),
+            "on_problem": on_problem,
         },
-        outputs={"manifest": manifest},
+        outputs={"manifest": manifest_of(imaging_folder, delivery)},
+        place=delivery.place,
     )
 
 
-def _expected(channel: Channel) -> dict[str, Json]:
-    return {
-        "name": channel.name,
-        "filter_index": channel.filter_index,
-        "left": channel.left,
-        "right": channel.right,
-        "columns": channel.columns,
-        "rows": channel.rows,
-        "planes": channel.planes,
-        "z_step_um": None,
-        "overlap": None,
-        "pixel_um": None,
-    }
+def _verify(imaging_folder: str, delivery: Delivery, key: str) -> PlannedStep:
+    return PlannedStep(
+        key=key,
+        name="verify_raw",
+        label=f"Read the raw data in {delivery.subfolder} again",
+        inputs={
+            "folder": _raw_folder(imaging_folder, delivery),
+            "layout": delivery.layout,
+            "manifest": manifest_of(imaging_folder, delivery),
+            "manifest_digest": delivery.manifest_digest,
+        },
+        parameters={"on_problem": "report"},
+        outputs={},
+        place=delivery.place,
+    )
 
 
 def _precompute(
     imaging_folder: str, delivery: Delivery, channel: Channel, side: str, key: str, needs: str
 ) -> PlannedStep:
     folder = f"{imaging_folder}/viz/{delivery.resolution}/raw"
+    sheet = f", {side} light sheet" if side else ""
+    inputs: dict[str, Json] = {
+        "folder": _raw_folder(imaging_folder, delivery),
+        "layout": delivery.layout,
+        "channel_index": channel.filter_index,
+        "sheet_code": channel.sheet_code(side),
+        "planes": channel.planes,
+    }
+    if absent := channel.absent.get(side):
+        inputs["absent"] = list(absent)
     return PlannedStep(
         key=key,
         name="precompute",
-        label=f"Make the volume of {channel.name} nm, {side} light sheet, for viewing",
+        label=f"Make the volume of {channel.name} nm{sheet} for viewing",
         needs=(needs,),
-        inputs={
-            "folder": _raw_folder(imaging_folder, delivery),
-            "layout": delivery.layout,
-            "channel_index": channel.filter_index,
-            "sheet_code": channel.sheet_code(side),
-            "planes": channel.planes,
-        },
+        inputs=inputs,
         parameters={
             "voxel_um": list(channel.voxel_um),
             "compression": COMPRESSION,
             "channel": channel.name,
             "color": channel.color,
         },
-        outputs={"volume": f"{folder}/channel_{channel.name}_{side}"},
+        outputs={"volume": f"{folder}/channel_{channel.name}{f'_{side}' if side else ''}"},
         product={"kind": "raw", "channel": channel.id, "side": side},
     )

@@ -12,9 +12,10 @@ from processing_app.pipelines import PlannedStep
 from requests_app.states import RequestState
 
 
-def raw_steps(imaging_request: ImagingRequest) -> list[PlannedStep]:
-    """Return the steps of the raw pipeline by what is entered now. Raises NotReady for a gap."""
-    return pipelines.raw_steps(str(imaging_request.folder), deliveries_of(imaging_request))
+def steps_of(pipeline: str, imaging_request: ImagingRequest) -> list[PlannedStep]:
+    """Return the steps of a pipeline by what is entered now. Raises NotReady for a gap."""
+    plan = pipelines.PLANNERS[pipeline]
+    return plan(str(imaging_request.folder), deliveries_of(imaging_request))
 
 
 def is_planned_so(run: Run, steps: Sequence[PlannedStep]) -> bool:
@@ -41,6 +42,8 @@ def obstacle_to_retry(run: Run) -> str:
     A run writes what its values say to the place of its product, so it has to be the newest one and
     to have the values that hold today.
     """
+    if run.pipeline in pipelines.OF_DELIVERIES:
+        return "Look at the raw data afresh instead: press the button on the sample's imaging page."
     newer = newer_run(run)
     if newer is not None:
         return f"Run {newer.pk} is newer and counts instead of this one. Look there."
@@ -54,7 +57,7 @@ def obstacle_to_retry(run: Run) -> str:
 
 def _difference(run: Run) -> str:
     try:
-        is_same = is_planned_so(run, raw_steps(run.imaging_request))
+        is_same = is_planned_so(run, steps_of(run.pipeline, run.imaging_request))
     except NotReady as gap:
         return gap.message
     if is_same:

@@ -10,9 +10,12 @@ from django.utils import timezone
 
 from core_app.models import User
 from core_app.roles import Action, can
+from imaging_app.models import ImagingRequest
 from imaging_app.states import ImagingState
 from processing_app.failures import Failure, failure_of
-from processing_app.models import Attempt, Product, Run, Step
+from processing_app.models import Attempt, Product, Run, Step, StepReport
+from processing_app.models.runs import RunQuerySet
+from processing_app.pipelines import CHECK
 from processing_app.planning import OVER
 from processing_app.plans import obstacle_to_retry
 from processing_app.states import AttemptState, RunState
@@ -37,7 +40,7 @@ ACTIVE = (RunState.PLANNED, RunState.RUNNING)
 RETRIED = (RunState.FAILED, RunState.CANCELLED)
 
 
-def visible_runs(*, to: User) -> QuerySet[Run]:
+def visible_runs(*, to: User) -> RunQuerySet:
     """Return the runs on requests that this person may read, newest first."""
     rows = Run.objects.filter(imaging_request__sample__request__in=visible_requests(to=to))
     return rows.select_related("imaging_request__sample__request__owner", "requested_by")
@@ -56,6 +59,25 @@ def get_run(pk: int, *, to: User) -> Run:
     if run is None:
         raise Http404("There is no such run, or it is not yours to see.")
     return run
+
+
+def reports_to_take_in() -> QuerySet[StepReport]:
+    """Return what steps found out that nobody has taken in, in the order in which it was found."""
+    rows = StepReport.objects.filter(taken_in_at=None).order_by("pk")
+    return rows.select_related(
+        "attempt__step__run__imaging_request__sample__request",
+        "attempt__step__run__requested_by",
+    )
+
+
+def is_being_checked(imaging_request: ImagingRequest) -> bool:
+    """Return True while a check of the sample's raw data is at work, or not taken in yet."""
+    rows = Run.objects.filter(imaging_request=imaging_request, pipeline=CHECK)
+    if rows.filter(state__in=ACTIVE).exists():
+        return True
+    return StepReport.objects.filter(
+        attempt__step__run__in=rows.values("pk"), taken_in_at=None
+    ).exists()
 
 
 def due_attempts(*, at: datetime) -> QuerySet[Attempt]:
@@ -243,3 +265,10 @@ def seconds_left(attempt: Attempt, *, now: datetime) -> float | None:
     if fraction < 0.1 or spent < 10:
         return None
     return spent * (1 - fraction) / fraction
+
+
+def latest_run(pipeline: str, imaging_request: ImagingRequest) -> RunView | None:
+    """Return the newest run of a pipeline on one sample, with its steps."""
+    rows = with_steps(Run.objects.filter(imaging_request=imaging_request, pipeline=pipeline))
+    run = rows.order_by("-pk").first()
+    return overview(run) if run else None

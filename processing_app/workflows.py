@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.db import transaction
 
 from core_app.models import User
+from imaging_app.workflows import take_in_reports
 from processing_app.cluster import open_cluster
 from processing_app.models import Run
 from processing_app.services import driving, runs
@@ -16,9 +17,13 @@ from viewers_app.services import layers
 
 
 def drive(budget: timedelta) -> TickSummary:
-    """Move every due attempt on once, then make new products viewable. Safe to repeat."""
+    """Move every due attempt on once, take in what checks found, make new products viewable.
+
+    Safe to repeat.
+    """
     with open_cluster() as cluster:
         summary = driving.tick(cluster, budget=budget)
+    take_in_reports()
     summary.published = layers.publish_new_products()
     return summary
 

@@ -175,7 +175,7 @@ def has_open_work(request: Request) -> bool:
         imaging_request=OuterRef("imaging_request"),
         pk__gt=OuterRef("pk"),
     )
-    runs_open = Run.objects.filter(
+    runs_open = Run.objects.processing().filter(
         Q(state__in=[RunState.PLANNED, RunState.RUNNING])
         | (Q(state=RunState.FAILED) & ~Exists(newer)),
         imaging_request__sample__request=request,

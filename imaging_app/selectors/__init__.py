@@ -8,7 +8,14 @@ from django.http import Http404
 from core_app import roles
 from core_app.models import User
 from core_app.roles import Action, Role
-from imaging_app.models import ImagingBatch, ImagingChannel, ImagingRequest, Objective
+from imaging_app.models import (
+    DeliveryWaiver,
+    ImagingBatch,
+    ImagingChannel,
+    ImagingRequest,
+    Objective,
+    RawDelivery,
+)
 from imaging_app.states import ImagingState
 from requests_app.models import ClearingBatch, Request
 from requests_app.selectors import visible_requests
@@ -86,6 +93,26 @@ def has_right_delivery(channel: ImagingChannel) -> bool:
         ventral_up=channel.ventral_up, subfolder=channel.raw_subfolder, is_right=True
     )
     return bool(channel.raw_subfolder) and deliveries.exists()
+
+
+def delivery_at(place: FolderKey) -> RawDelivery | None:
+    """Return the verdict on one raw folder, if it was checked."""
+    rows = RawDelivery.objects.filter(
+        resolution_id=place[0], ventral_up=place[1], subfolder=place[2]
+    )
+    return rows.select_related("resolution__imaging_request").first()
+
+
+def deliveries_of(imaging_request: ImagingRequest) -> QuerySet[RawDelivery]:
+    """Return the verdicts on the raw folders of one sample's round."""
+    rows = RawDelivery.objects.filter(resolution__imaging_request=imaging_request)
+    return rows.select_related("resolution__objective", "checked_by")
+
+
+def waivers_of(imaging_request: ImagingRequest) -> QuerySet[DeliveryWaiver]:
+    """Return what was accepted about the raw folders of one sample's round, with its authors."""
+    rows = DeliveryWaiver.objects.filter(resolution__imaging_request=imaging_request)
+    return rows.select_related("by", "resolution__objective")
 
 
 def waiting_batches_of(clearing_batch: ClearingBatch) -> list[ImagingBatch]:

@@ -15,10 +15,10 @@ from core_app.errors import DomainError, NotReady
 from core_app.http import person, refusals_as_messages
 from imaging_app import raw_data, selectors, workflows
 from imaging_app.forms.acquisition import AcquisitionEntry, Folders, Row, place_of
-from imaging_app.models import ImagingChannel, ImagingRequest, RawDelivery
+from imaging_app.models import ImagingChannel, ImagingRequest
 from imaging_app.services import channels as channel_services
-from imaging_app.services import deliveries as delivery_services
 from imaging_app.states import OVER, ImagingState
+from imaging_app.views.deliveries import panel_of
 from processing_app.selectors import visible_runs
 from requests_app.workflows import reopen_imaging
 
@@ -55,7 +55,6 @@ def _page(
     channels = list(selectors.channels_of(found))
     folders = _folders_of(channels) if can_edit else {}
     entry = entry or AcquisitionEntry(channels, folders)
-    deliveries = _deliveries_of(found)
     context = {
         "imaging_request": found,
         "sample": found.sample,
@@ -63,13 +62,12 @@ def _page(
         "batch": found.batch,
         "entry": entry,
         "blocks": _blocks(entry, folders),
-        "deliveries": deliveries,
-        "is_right": _is_right(channels),
+        "panel": panel_of(found, channels, user),
         "can_edit": can_edit,
         "can_skip": found.state not in OVER and selectors.may_image(found.batch, user),
         "can_start": selectors.can_start(found.batch, user),
         "can_reopen": selectors.can_reopen(found, user),
-        "runs": list(visible_runs(to=user).filter(imaging_request=found)),
+        "runs": list(visible_runs(to=user).processing().filter(imaging_request=found)),
     }
     status = REFUSED if entry.refusal or any(row.form.errors for row in entry.rows) else 200
     return render(request, "imaging_app/imaging_request.html", context, status=status)
@@ -97,15 +95,6 @@ def _blocks(entry: AcquisitionEntry, folders: Folders) -> list[Block]:
         path = parent.under(settings.DATA_ROOT)
         blocks.append(Block(rows, str(path), raw_data.is_there(path), folders.get(place, ())))
     return blocks
-
-
-def _deliveries_of(found: ImagingRequest) -> list[RawDelivery]:
-    rows = RawDelivery.objects.filter(resolution__imaging_request=found)
-    return list(rows.select_related("resolution__objective", "checked_by"))
-
-
-def _is_right(channels: Sequence[ImagingChannel]) -> bool:
-    return bool(channels) and all(selectors.has_right_delivery(c) for c in channels)
 
 
 @require_POST
@@ -144,17 +133,13 @@ def _saved(request: HttpRequest, found: ImagingRequest) -> HttpResponse:
 
 
 def _checked(request: HttpRequest, found: ImagingRequest) -> HttpResponse:
-    deliveries = delivery_services.check_delivery(found, by=person(request))
-    if all(delivery.is_right for delivery in deliveries):
-        messages.success(request, "The delivery is right.")
-    else:
-        messages.warning(request, "The delivery is not right yet; what to do is listed below.")
+    workflows.check_delivery(found, by=person(request))
     return redirect(f"{_address_of(found)}#delivery")
 
 
 def _completed(request: HttpRequest, found: ImagingRequest) -> HttpResponse:
-    run = workflows.complete_imaging(found, by=person(request))
-    what_next = "its data is being made viewable" if run else "its raw data stays where it is"
+    begun = workflows.complete_imaging(found, by=person(request))
+    what_next = "its data is being made viewable" if begun else "its raw data stays where it is"
     messages.success(request, f"{found.sample} is imaged; {what_next}.")
     return redirect(_address_of(found))
 

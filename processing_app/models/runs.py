@@ -9,7 +9,16 @@ from django.utils import timezone
 from core_app.models import Stateful, User, state_is_known
 from imaging_app.models import ImagingRequest
 from processing_app.models.requests import ProcessingRequest
+from processing_app.pipelines import OF_DELIVERIES
 from processing_app.states import ATTEMPT_TABLE, RUN_TABLE, AttemptState, RunState
+
+
+class RunQuerySet(models.QuerySet["Run"]):
+    """Runs, told apart by what they are for."""
+
+    def processing(self) -> "RunQuerySet":
+        """Return the runs that make something of the raw data, without those that look at it."""
+        return self.exclude(pipeline__in=OF_DELIVERIES)
 
 
 class Run(Stateful):
@@ -39,6 +48,8 @@ class Run(Stateful):
     state = models.CharField(
         max_length=16, choices=RunState, default=RunState.PLANNED, editable=False
     )
+
+    objects = RunQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["-id"]

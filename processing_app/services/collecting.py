@@ -9,10 +9,11 @@ from django.utils import timezone
 from core_app.changes import changed
 from core_app.errors import OutsideError, Rejected
 from core_app.transitions import advance
-from pipeline.contract import SUCCEEDED, StepResult
+from pipeline.contract import SUCCEEDED, JsonDict, StepResult
 from processing_app.cluster import workdir
 from processing_app.cluster.ports import Cluster
-from processing_app.models import Attempt, Product, Step
+from processing_app.models import Attempt, Product, Step, StepReport
+from processing_app.pipelines import REPORTING
 from processing_app.services import attempts, results
 from processing_app.services.results import BadResult, VolumeFacts
 from processing_app.states import AttemptState
@@ -27,6 +28,7 @@ class Ending:
     state: str
     fields: dict[str, Any] = field(default_factory=dict)
     volume: VolumeFacts | None = None
+    findings: JsonDict | None = None
 
 
 def collect(attempt: Attempt, cluster: Cluster) -> bool:
@@ -46,6 +48,8 @@ def collect(attempt: Attempt, cluster: Cluster) -> bool:
         _save(attempt, ending, log)
         if ending.volume is not None:
             _publish(attempt.step, ending.volume)
+        if ending.findings is not None:
+            StepReport.objects.create(attempt=attempt, outputs=ending.findings)
     return True
 
 
@@ -70,7 +74,8 @@ def _ending(attempt: Attempt, content: bytes | None) -> Ending:
     except BadResult as problem:
         return _bad_result(str(problem))
     if result.status == SUCCEEDED:
-        return Ending(AttemptState.SUCCEEDED, {**facts, "reason": ""}, volume)
+        findings = result.outputs if attempt.step.name in REPORTING else None
+        return Ending(AttemptState.SUCCEEDED, {**facts, "reason": ""}, volume, findings)
     # The scheduler knows better why it stopped: a time limit looks like a cancel from inside.
     return Ending(AttemptState.FAILED, {**facts, "reason": attempt.reason or result.reason})
 

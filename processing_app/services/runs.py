@@ -11,13 +11,13 @@ from django.utils import timezone
 from core_app.bell import ring
 from core_app.errors import NotAllowed, NotReady
 from core_app.models import User
-from core_app.roles import Action, can
+from core_app.roles import Action, actions_on
 from core_app.transitions import advance, born, record
 from imaging_app.models import ImagingRequest
 from pipeline.contract import PIPELINE_VERSION
-from processing_app import pipelines, plans
+from processing_app import plans
 from processing_app.models import Attempt, Run, Step
-from processing_app.pipelines import PlannedStep
+from processing_app.pipelines import BY_ITSELF, OF_DELIVERIES, PlannedStep
 from processing_app.planning import OVER
 from processing_app.services import products, requests
 from processing_app.states import RunState
@@ -27,24 +27,42 @@ DRIVE = "processing_app.tasks.drive_runs"
 ACTIVE = (RunState.PLANNED, RunState.RUNNING)
 
 
-def start_raw_run(imaging_request: ImagingRequest, *, by: User | None) -> Run | None:
-    """Plan the run that checks the raw data and makes it viewable.
+def start_runs_of(imaging_request: ImagingRequest, *, by: User | None) -> list[Run]:
+    """Begin every pipeline that begins by itself when a sample is imaged."""
+    begun = (start_run(name, imaging_request, by=by) for name in BY_ITSELF)
+    return [run for run in begun if run is not None]
+
+
+def start_run(pipeline: str, imaging_request: ImagingRequest, *, by: User | None) -> Run | None:
+    """Plan a run on what one sample delivered.
 
     The caller may hold a transaction. Returns the active run if it does the same already; one that
     was planned with other values, or is being cancelled, is superseded: it is stopped, and the new
     run waits for that. Returns None where nothing that was delivered can go through the pipeline
     (another layout, no folder entered).
     """
-    key = _key(pipelines.RAW, imaging_request.pk)
+    key = _key(pipeline, imaging_request.pk)
     with transaction.atomic():
         _hold(imaging_request.pk)
-        steps = plans.raw_steps(imaging_request)
+        steps = plans.steps_of(pipeline, imaging_request)
         active = _active(key)
         if active and plans.is_planned_so(active, steps) and not _is_being_stopped(active):
             return active
         if active:
             _supersede(active)
-        return _create(imaging_request, pipelines.RAW, key, steps, by=by) if steps else None
+        return _create(imaging_request, pipeline, key, steps, by=by) if steps else None
+
+
+def stop_looking(imaging_request: ImagingRequest, *, by: User | None, reason: str) -> None:
+    """Stop the checks of a sample's raw data that are at work; nobody waits for them any more."""
+    rows = Run.objects.filter(
+        imaging_request=imaging_request, pipeline__in=OF_DELIVERIES, state__in=ACTIVE
+    )
+    with transaction.atomic():
+        for pk in list(rows.order_by("pk").values_list("pk", flat=True)):
+            run = locked(pk)
+            if run.state in ACTIVE:
+                _stop(run, by=by, reason=reason)
 
 
 def cancel_run(run: Run, *, by: User | None, reason: str = "") -> None:
@@ -185,8 +203,11 @@ def _create(
     *,
     by: User | None,
 ) -> Run:
+    steps = list(steps)
+    places = {planned.key: planned.place for planned in steps if planned.place}
     run = Run.objects.create(
         imaging_request=imaging_request,
+        parameters={"places": places} if places else {},
         pipeline=pipeline,
         pipeline_version=PIPELINE_VERSION,
         code_commit=settings.CODE_COMMIT,
@@ -227,9 +248,13 @@ def _active(key: str) -> Run | None:
 
 
 def _require_right(run: Run, by: User | None) -> None:
-    """The system itself (None) may do anything; people need the right to process."""
-    if by is not None and not can(by, Action.PROCESS, run.imaging_request.sample.request):
-        raise NotAllowed("Only processing staff may cancel or retry runs.")
+    """The system itself (None) may do anything; people need the right to process, or to image."""
+    if by is None:
+        return
+    allowed = actions_on(by, run.imaging_request.sample.request)
+    if Action.PROCESS in allowed or (run.pipeline in OF_DELIVERIES and Action.IMAGE in allowed):
+        return
+    raise NotAllowed("Only processing staff may cancel or retry runs.")
 
 
 def _word(run: Run) -> str:

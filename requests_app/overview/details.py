@@ -165,7 +165,7 @@ def _channel(channel: ImagingChannel) -> tuple[str, str]:
 def _runs_of(rounds: Iterable[ImagingRequest]) -> dict[int, list[RunView]]:
     """Return {round: its runs, newest first}; steps are read of those that are at work."""
     by_pk = {imaging.pk: imaging for imaging in rounds}
-    rows = list(Run.objects.filter(imaging_request__in=by_pk).order_by("-id"))
+    rows = list(Run.objects.processing().filter(imaging_request__in=by_pk).order_by("-id"))
     active = [run.pk for run in rows if run.state in ACTIVE]
     at_work = {run.pk: run for run in with_steps(Run.objects.filter(pk__in=active))}
     found: dict[int, list[RunView]] = defaultdict(list)

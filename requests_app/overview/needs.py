@@ -134,7 +134,7 @@ def failed_runs() -> QuerySet[Run]:
         imaging_request=OuterRef("imaging_request"),
         pk__gt=OuterRef("pk"),
     )
-    return Run.objects.filter(~Exists(newer), state=RunState.FAILED)
+    return Run.objects.processing().filter(~Exists(newer), state=RunState.FAILED)
 
 
 def _of_processing() -> Iterator[Need]:

@@ -71,8 +71,9 @@ def samples_at(place: str) -> QuerySet[Sample]:
 
 def _newest_run(states: list[RunState]) -> Q:
     """The round is imaged, and its newest run is in one of these states."""
-    newer = Run.objects.filter(imaging_request=OuterRef("imaging_request"), pk__gt=OuterRef("pk"))
-    found = Run.objects.filter(~Exists(newer), imaging_request=OuterRef("pk"), state__in=states)
+    runs = Run.objects.processing()
+    newer = runs.filter(imaging_request=OuterRef("imaging_request"), pk__gt=OuterRef("pk"))
+    found = runs.filter(~Exists(newer), imaging_request=OuterRef("pk"), state__in=states)
     return Q(Exists(found), state=ImagingState.COMPLETE)
 
 

@@ -57,7 +57,7 @@ def facts_of(samples: Iterable[Sample]) -> Facts:
     rows = ImagingRequest.objects.filter(sample__in=ids).select_related("batch__imager")
     for row in rows.order_by("sample_id", "number"):
         rounds[row.sample_id].append(row)
-    of_samples = Run.objects.filter(imaging_request__sample__in=ids).order_by()
+    of_samples = Run.objects.processing().filter(imaging_request__sample__in=ids).order_by()
     newest = of_samples.values("imaging_request").annotate(run=Max("id"))
     runs = Run.objects.filter(pk__in=[row["run"] for row in newest])
     path = "product__channel__resolution__imaging_request"

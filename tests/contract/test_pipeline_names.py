@@ -7,19 +7,35 @@ import pytest
 from pipeline import registry
 from pipeline.contract import CONTRACT_VERSION, PIPELINE_VERSION, REASONS, StepSpec
 from pipeline.io.codec import choose_codec
-from pipeline.raw.delivery import Expected
+from pipeline.raw.delivery import Expected, ExpectedChannel
 from pipeline.raw.layouts import sheet_code
 from processing_app.failures import FAILURES
-from processing_app.pipelines import COMPRESSION, Channel, Delivery, raw_steps
+from processing_app.pipelines import (
+    COMPRESSION,
+    Channel,
+    Delivery,
+    check_steps,
+    raw_steps,
+    verify_steps,
+)
 
 CHANNEL = Channel(
     id=7, name="488", color="#00ff00", filter_index=0, left=True, right=True, columns=1, rows=1,
     planes=12, voxel_um=(5.0, 5.0, 10.0),
 )  # fmt: skip
-STEPS = raw_steps("a/b", [Delivery("resolution_1.3x", "brain", "lavision", (CHANNEL,))])
+EXPECTED = ExpectedChannel("488", 0, left=True, right=True, columns=1, rows=1, planes=12)
+DELIVERY = Delivery(
+    "resolution_1.3x", "brain", "lavision", (CHANNEL,),
+    expected=tuple(Expected((EXPECTED,)).to_json()), waived=("missing-1",),
+    manifest_digest="0" * 32,
+)  # fmt: skip
+GAPS = replace(DELIVERY, channels=(replace(CHANNEL, absent={"left": (3,)}),))
+STEPS = [
+    *raw_steps("a/b", [GAPS]), *check_steps("a/b", [DELIVERY]), *verify_steps("a/b", [DELIVERY]),
+]  # fmt: skip
 
 
-@pytest.fixture(params=STEPS, ids=lambda step: step.key)
+@pytest.fixture(params=STEPS, ids=lambda step: f"{step.key}-{step.name}")
 def step(request):
     return request.param
 

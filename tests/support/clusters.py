@@ -19,7 +19,6 @@ from core_app.models import User
 from imaging_app.models import ImagingRequest
 from imaging_app.services.channels import Acquisition
 from imaging_app.states import ImagingState
-from imaging_app.workflows import complete_imaging
 from pipeline.contract import FAILED, Problem, StepResult
 from pipeline.phantom import plane_file, write_delivery
 from processing_app.cluster.direct import Direct
@@ -29,10 +28,12 @@ from processing_app.cluster.shell_local import LocalShell
 from processing_app.cluster.shell_memory import MemoryShell
 from processing_app.cluster.workdir import JobFolder, folder_of
 from processing_app.models import Attempt, Run
+from processing_app.pipelines import RAW
 from processing_app.services import driving, runs
 from processing_app.states import AttemptState
 from requests_app.workflows import reopen_imaging
 from tests.support import scenarios
+from tests.support.checks import check_and_complete
 
 ROOT = Path(__file__).parents[2]
 SUBFOLDER = "brain_488"
@@ -56,7 +57,7 @@ def an_imaged_sample(
 
 
 def a_planned_run(imaging_request: ImagingRequest) -> Run:
-    run = runs.start_raw_run(imaging_request, by=None)
+    run = runs.start_run(RAW, imaging_request, by=None)
     assert run is not None
     return run
 
@@ -83,7 +84,7 @@ def image_again(imaging_request: ImagingRequest, *, by: User, **acquired: object
     values = {"raw_subfolder": SUBFOLDER, "z_planes": TINY_ZYX[0], "z_step_um": 10.0}
     acquisition = Acquisition(**{**values, "right_sheet": False, **acquired})
     scenarios.set_all_channels(imaging_request, acquisition, by=by)
-    run = complete_imaging(imaging_request, by=by)
+    run = check_and_complete(imaging_request, by=by)
     assert run is not None
     return run
 

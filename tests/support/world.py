@@ -19,12 +19,12 @@ from core_app.roles import Role
 from imaging_app.models import ImagingBatch, ImagingRequest
 from imaging_app.services import imaging
 from imaging_app.services.channels import Acquisition, set_channels
-from imaging_app.workflows import complete_imaging
 from processing_app.models import Product, Run
 from requests_app.models import ClearingBatch, Request, Sample
 from requests_app.services import clearing, requests
 from requests_app.workflows import submit_request, withdraw_request
 from tests.support import clusters, stacks
+from tests.support.checks import check_and_complete
 from tests.support.people import a_person
 from tests.support.scenarios import a_plan, a_sample_plan
 from viewers_app.cookies import give_cookie
@@ -187,7 +187,7 @@ def build() -> World:
     _publish(commons)
     # Last, because a cluster that is driven takes up every run there is.
     for series in (main, own):
-        complete_imaging(imaging_request_of(series.planned), by=series.hands.imager)
+        check_and_complete(imaging_request_of(series.planned), by=series.hands.imager)
     return World(
         accounts=people,
         clients={user.username: _site_cookie(user) for user in everybody},
@@ -315,7 +315,7 @@ def _being_imaged(request: Request, hands: Hands) -> Request:
 def _imaged(request: Request, hands: Hands) -> Request:
     """Complete imaging, which plans the run."""
     _being_imaged(request, hands)
-    complete_imaging(imaging_request_of(request), by=hands.imager)
+    check_and_complete(imaging_request_of(request), by=hands.imager)
     return request
 
 

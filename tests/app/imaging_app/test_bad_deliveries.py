@@ -9,10 +9,10 @@ from core_app.errors import Invalid
 from imaging_app import selectors
 from imaging_app.models import ImagingRequest, RawDelivery
 from imaging_app.services.channels import Acquisition
-from imaging_app.services.deliveries import check_delivery
 from pipeline.raw import tiff_header
 from processing_app.models import Run
 from tests.support import stacks
+from tests.support.checks import check_delivery, finish_check
 from tests.support.scenarios import a_request_being_imaged, set_all_channels
 
 pytestmark = pytest.mark.django_db
@@ -110,16 +110,17 @@ def test_the_page_shows_it_and_nothing_is_left_behind(
     }  # fmt: skip
     data = {f"channel-{channel.pk}-{name}": value for name, value in typed.items()}
 
-    response = client.post(
-        reverse("imaging:request-enter", args=[sample.pk]), {"action": "complete", **data}
-    )
+    address = reverse("imaging:request-enter", args=[sample.pk])
+    client.post(address, {"action": "check", **data})
+    finish_check(sample)
+    response = client.post(address, {"action": "complete", **data})
 
     page = response.content.decode()
     assert response.status_code == 422
     assert remedy in page
     assert what in page
     assert listing(folder) == before
-    assert not Run.objects.exists()
+    assert not Run.objects.processing().exists()
     assert ImagingRequest.objects.get(pk=sample.pk).state == "in progress"
 
 

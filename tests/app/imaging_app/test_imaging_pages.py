@@ -10,6 +10,7 @@ from imaging_app.services import imaging
 from processing_app.models import Run
 from requests_app.plans import ChannelPlan, ResolutionPlan
 from tests.support import stacks
+from tests.support.checks import finish_check
 from tests.support.scenarios import (
     TWO_CHANNELS,
     a_cleared_request,
@@ -273,6 +274,7 @@ def test_a_right_delivery_offers_to_complete(desk, sample, settings):
     stacks.lavision_delivery(raw_folder(sample, settings))
 
     enter(desk, sample, action="check")
+    finish_check(sample)
 
     page = desk.get(address(sample)).content.decode()
     assert "is right:" in page
@@ -284,6 +286,7 @@ def test_a_wrong_delivery_offers_no_completion_and_says_what_to_do(desk, sample,
     stacks.drop_planes(folder, [1])
 
     enter(desk, sample, action="check")
+    finish_check(sample)
 
     page = desk.get(address(sample)).content.decode()
     assert "Wait for the copy to finish" in page
@@ -293,33 +296,37 @@ def test_a_wrong_delivery_offers_no_completion_and_says_what_to_do(desk, sample,
 def test_completing_shows_the_run_that_comes_next(desk, sample, settings):
     stacks.lavision_delivery(raw_folder(sample, settings))
     enter(desk, sample, action="check")
+    finish_check(sample)
 
     enter(desk, sample, action="complete")
 
-    run = Run.objects.get(imaging_request=sample)
+    run = Run.objects.processing().get(imaging_request=sample)
     assert state_of(sample) == "complete"
     assert f"/processing/runs/{run.pk}/" in desk.get(address(sample)).content.decode()
 
 
 def test_pressing_complete_twice_is_harmless(desk, sample, settings):
     stacks.lavision_delivery(raw_folder(sample, settings))
+    enter(desk, sample, action="check")
+    finish_check(sample)
     enter(desk, sample, action="complete")
 
     response = enter(desk, sample, action="complete")
 
     assert response.url == address(sample)
-    assert Run.objects.count() == 1
+    assert Run.objects.processing().count() == 1
 
 
 def test_completing_looks_at_the_disk_once_more(desk, sample, settings):
     folder = stacks.lavision_delivery(raw_folder(sample, settings))
     enter(desk, sample, action="check")
+    finish_check(sample)
     stacks.drop_planes(folder, [3])
 
     response = enter(desk, sample, action="complete")
 
     assert response.status_code == 422
-    assert "not right yet: 1 problem" in response.content.decode()
+    assert "left it after the check" in response.content.decode()
     assert state_of(sample) == "in progress"
 
 
@@ -364,6 +371,7 @@ def test_a_file_name_that_no_page_can_show_breaks_nothing(desk, sample, settings
     (folder / f"\udcff{stacks.plane_name(9)}").write_bytes(b"x")
 
     enter(desk, sample, action="check")
+    finish_check(sample)
 
     assert desk.get(address(sample)).status_code == 200
     assert not imaging.selectors.has_right_delivery(channel_of(sample))

@@ -12,12 +12,11 @@ from imaging_app import raw_data, selectors, workflows
 from imaging_app.models import ImagingBatch, ImagingRequest, RawDelivery
 from imaging_app.services import imaging
 from imaging_app.services.channels import Acquisition, set_channels
-from imaging_app.services.deliveries import check_delivery
 from processing_app.models import Run
 from requests_app.models import ClearingBatch
-from requests_app.plans import ChannelPlan, ResolutionPlan
 from requests_app.workflows import reopen_imaging, withdraw_request
 from tests.support import stacks
+from tests.support.checks import check_and_complete, check_delivery, finish_check
 from tests.support.people import a_person
 from tests.support.scenarios import (
     TWO_CHANNELS,
@@ -240,7 +239,7 @@ def test_who_does_not_image_enters_nothing(sample, researcher):
 def test_an_entry_that_arrives_after_completion_is_not_saved(sample, imager, settings):
     a_delivered(sample, imager, settings)
     read_before = again(sample)
-    workflows.complete_imaging(sample, by=imager)
+    check_and_complete(sample, by=imager)
 
     with pytest.raises(StaleState, match="finished meanwhile"):
         set_all_channels(read_before, replace(ACQUIRED, z_planes=9), by=imager)
@@ -252,25 +251,12 @@ def test_a_right_delivery_is_right(sample, imager, settings):
     delivery = check_delivery(sample, by=imager)[0]
 
     assert (delivery.is_right, delivery.report["files"]) == (True, 4)
-    assert Event.objects.latest("id").note == "right"
+    assert Event.objects.filter(verb="delivery checked").get().note == "run_1: right"
 
 
 def test_a_check_before_anything_is_entered_says_what_to_do(sample, imager):
     with pytest.raises(NotReady, match="Enter the parameters"):
         check_delivery(sample, by=imager)
-
-
-def test_data_of_a_layout_without_rules_is_neither_right_nor_wrong(researcher, clearer, imager):
-    wanted = ResolutionPlan("3.6x", (ChannelPlan("642", ("generic_imaging",)),))
-    plan = a_plan(samples=(a_sample_plan(resolutions=(wanted,)),))
-    sample = a_request_being_imaged(researcher, clearer=clearer, imager=imager, plan=plan)
-    set_all_channels(sample, ACQUIRED, by=imager)
-
-    with pytest.raises(NotReady, match="no rules yet for the raw data of the SmartSPIM"):
-        workflows.complete_imaging(sample, by=imager)
-
-    assert again(sample).state == "in progress"
-    assert not RawDelivery.objects.exists()
 
 
 def test_who_does_not_image_checks_nothing(sample, imager, researcher, settings):
@@ -280,21 +266,12 @@ def test_who_does_not_image_checks_nothing(sample, imager, researcher, settings)
         check_delivery(sample, by=researcher)
 
 
-def test_a_check_that_raced_a_change_of_parameters_is_not_believed(
-    sample, imager, settings, monkeypatch
-):
+def test_a_check_that_raced_a_change_of_parameters_is_not_believed(sample, imager, settings):
     a_delivered(sample, imager, settings)
-    look = raw_data.check_folder
+    workflows.check_delivery(sample, by=imager)
 
-    def look_while_a_colleague_types(*args):
-        report = look(*args)
-        set_all_channels(again(sample), replace(ACQUIRED, z_planes=9), by=imager)
-        return report
-
-    monkeypatch.setattr(raw_data, "check_folder", look_while_a_colleague_types)
-
-    with pytest.raises(StaleState, match="changed during the check"):
-        check_delivery(sample, by=imager)
+    set_all_channels(again(sample), replace(ACQUIRED, z_planes=9), by=imager)
+    finish_check(sample)
 
     assert not RawDelivery.objects.exists()
 
@@ -302,22 +279,22 @@ def test_a_check_that_raced_a_change_of_parameters_is_not_believed(
 def test_a_whole_delivery_completes_sample_and_batch_and_starts_its_run(sample, imager, settings):
     a_delivered(sample, imager, settings)
 
-    run = workflows.complete_imaging(sample, by=imager)
+    run = check_and_complete(sample, by=imager)
 
     assert (again(sample).state, again(sample.batch).state) == ("complete", "complete")
     assert again(sample).performed_on is not None
-    assert run == Run.objects.get(imaging_request=sample)
+    assert run == Run.objects.processing().get(imaging_request=sample)
 
 
 def test_a_wrong_delivery_completes_nothing(sample, imager, settings):
     a_delivered(sample, imager, settings)
     stacks.drop_planes(raw_folder(sample, settings), [2])
 
-    with pytest.raises(NotReady, match="not right yet: 1 problem"):
-        workflows.complete_imaging(sample, by=imager)
+    with pytest.raises(NotReady, match="not there yet, or not right"):
+        check_and_complete(sample, by=imager)
 
     assert again(sample).state == "in progress"
-    assert not Run.objects.exists()
+    assert not Run.objects.processing().exists()
 
 
 def test_a_channel_without_data_keeps_the_sample_open(researcher, clearer, imager, settings):
@@ -328,7 +305,7 @@ def test_a_channel_without_data_keeps_the_sample_open(researcher, clearer, image
     stacks.lavision_delivery(raw_folder(sample, settings))
 
     with pytest.raises(NotReady, match="channel 647 is not there yet"):
-        workflows.complete_imaging(sample, by=imager)
+        check_and_complete(sample, by=imager)
 
     assert again(sample).state == "in progress"
 
@@ -338,7 +315,7 @@ def test_a_batch_is_complete_with_its_last_sample(researcher, clearer, imager, s
     first = a_request_being_imaged(researcher, clearer=clearer, imager=imager, plan=plan)
     second = ImagingRequest.objects.get(sample__name="s2")
     a_delivered(first, imager, settings)
-    workflows.complete_imaging(first, by=imager)
+    check_and_complete(first, by=imager)
     after_first = again(first.batch).state
 
     workflows.skip_sample(second, by=imager, reason="broke")
@@ -480,4 +457,4 @@ def test_what_a_colleague_enters_at_the_last_moment_is_checked_before_completing
 
     sample.refresh_from_db()
     assert sample.state == "in progress"
-    assert not Run.objects.exists()
+    assert not Run.objects.processing().exists()

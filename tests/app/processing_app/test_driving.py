@@ -12,6 +12,7 @@ from core_app.models import Event
 from processing_app.cluster import scheduler_memory
 from processing_app.cluster.ports import JobReport, JobState
 from processing_app.models import Attempt, Product
+from processing_app.pipelines import RAW
 from processing_app.services import attempts, claims, collecting, driving, runs
 from processing_app.states import AttemptState, RunState
 from tests.support import clusters
@@ -80,7 +81,7 @@ def test_a_finished_run_frees_its_place(run, cluster, imaged):
 
     assert run.active_key is None
     assert run.finished_at is not None
-    assert runs.start_raw_run(imaged, by=None) != run
+    assert runs.start_run(RAW, imaged, by=None) != run
 
 
 def test_progress_is_taken_over_while_the_job_runs(run, endless):

@@ -9,6 +9,7 @@ from core_app.errors import NotAllowed, NotReady
 from core_app.models import Event
 from processing_app.cluster.ports import JobState
 from processing_app.models import Product, Run
+from processing_app.pipelines import RAW
 from processing_app.services import requests, runs
 from processing_app.states import AttemptState, RunState
 from requests_app.workflows import withdraw_request
@@ -45,7 +46,7 @@ def test_a_run_has_its_steps_from_the_beginning(run):
 
 
 def test_a_run_remembers_who_asked_for_it_and_with_which_version(imaged, imager):
-    run = runs.start_raw_run(imaged, by=imager)
+    run = runs.start_run(RAW, imaged, by=imager)
 
     assert run.requested_by == imager
     assert run.pipeline_version
@@ -53,13 +54,13 @@ def test_a_run_remembers_who_asked_for_it_and_with_which_version(imaged, imager)
 
 
 def test_a_second_caller_gets_the_active_run(run, imaged):
-    assert runs.start_raw_run(imaged, by=None) == run
-    assert Run.objects.count() == 1
+    assert runs.start_run(RAW, imaged, by=None) == run
+    assert Run.objects.processing().count() == 1
 
 
 def test_a_run_vanishes_with_the_transaction_of_its_caller(imaged):
     with pytest.raises(ZeroDivisionError), transaction.atomic():
-        runs.start_raw_run(imaged, by=None)
+        runs.start_run(RAW, imaged, by=None)
         1 / 0  # noqa: B018
 
     assert not Run.objects.exists()
@@ -68,7 +69,7 @@ def test_a_run_vanishes_with_the_transaction_of_its_caller(imaged):
 def test_nothing_entered_means_nothing_to_run(researcher, clearer, imager):
     imaged = clusters.scenarios.a_request_being_imaged(researcher, clearer=clearer, imager=imager)
 
-    assert runs.start_raw_run(imaged, by=None) is None
+    assert runs.start_run(RAW, imaged, by=None) is None
 
 
 def test_a_tiled_channel_is_checked_only(researcher, clearer, imager):
@@ -76,7 +77,7 @@ def test_a_tiled_channel_is_checked_only(researcher, clearer, imager):
         researcher, clearer=clearer, imager=imager, tile_columns=2, tile_rows=2, tile_overlap=0.1
     )
 
-    run = runs.start_raw_run(tiled, by=None)
+    run = runs.start_run(RAW, tiled, by=None)
 
     assert list(run.steps.values_list("name", flat=True)) == ["inspect_raw"]
 
@@ -87,7 +88,7 @@ def test_two_callers_at_once_start_one_run(imaged):
 
     def start():
         gate.wait()
-        found.append(runs.start_raw_run(imaged, by=None))
+        found.append(runs.start_run(RAW, imaged, by=None))
         connection.close()
 
     callers = [threading.Thread(target=start) for _ in range(2)]
@@ -97,7 +98,7 @@ def test_two_callers_at_once_start_one_run(imaged):
         caller.join()
 
     assert found[0] == found[1]
-    assert Run.objects.count() == 1
+    assert Run.objects.processing().count() == 1
 
 
 # Cancel.
@@ -256,7 +257,7 @@ def test_a_run_that_did_not_fail_cannot_be_retried(run, processor):
 
 
 def test_a_retry_gives_way_to_a_newer_run(failed_run, imaged, processor):
-    newer = runs.start_raw_run(imaged, by=None)
+    newer = runs.start_run(RAW, imaged, by=None)
 
     with pytest.raises(NotReady, match=f"Run {newer.pk}"):
         runs.retry_run(failed_run, by=processor)
@@ -269,7 +270,7 @@ def test_a_rerun_replaces_the_product(run, cluster, imaged):
     drive_until_over(run, cluster)
     first = Product.objects.get()
 
-    again = runs.start_raw_run(imaged, by=None)
+    again = runs.start_run(RAW, imaged, by=None)
     drive_until_over(again, cluster)
 
     product = Product.objects.get()

@@ -11,6 +11,7 @@ from core_app.models import Event
 from imaging_app.models import ImagingRequest
 from processing_app import selectors, workflows
 from processing_app.models import Product, Run, Step
+from processing_app.pipelines import RAW
 from processing_app.services import runs
 from processing_app.states import AttemptState, RunState
 from requests_app.models import Request
@@ -139,7 +140,7 @@ def test_of_two_who_complete_at_once_one_run_comes(run, imaged, imager):
 
     def start():
         gate.wait()
-        found.append(runs.start_raw_run(ImagingRequest.objects.get(pk=imaged.pk), by=None))
+        found.append(runs.start_run(RAW, ImagingRequest.objects.get(pk=imaged.pk), by=None))
         connection.close()
 
     callers = [threading.Thread(target=start) for _ in range(2)]
@@ -149,7 +150,7 @@ def test_of_two_who_complete_at_once_one_run_comes(run, imaged, imager):
         caller.join()
 
     assert found[0] == found[1] != run
-    assert Run.objects.count() == 2
+    assert Run.objects.processing().count() == 2
 
 
 @pytest.mark.django_db(transaction=True)
@@ -165,7 +166,7 @@ def test_corrections_while_a_driver_is_at_work_end_with_the_newest_values(run, i
     driver.start()
     for voxel in range(1, 6):
         Step.objects.filter(name="precompute").update(parameters={"voxel_um": [voxel] * 3})
-        runs.start_raw_run(ImagingRequest.objects.get(pk=imaged.pk), by=None)
+        runs.start_run(RAW, ImagingRequest.objects.get(pk=imaged.pk), by=None)
     done.set()
     driver.join()
 

@@ -4,7 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from processing_app.pipelines import LONGEST_KEY, Channel, Delivery, raw_steps
+from pipeline.registry import STEPS
+from processing_app.pipelines import (
+    BY_ITSELF,
+    LONGEST_KEY,
+    PLANNERS,
+    Channel,
+    Delivery,
+    check_steps,
+    raw_steps,
+    verify_steps,
+)
 
 FOLDER = "researcher/first_brains/brain-001/imaging_request_1"
 C488 = Channel(
@@ -50,8 +60,49 @@ def test_tiled_channels_are_checked_only():
     assert keys_of(one_channel(columns=2)) == ["inspect-brain_488"]
 
 
-def test_other_layouts_are_left_out():
-    assert keys_of(replace(DELIVERY, layout="smartspim")) == []
+def test_layouts_that_no_step_reads_are_left_out():
+    assert keys_of(replace(DELIVERY, layout="confocal")) == []
+
+
+def test_a_microscope_that_merges_its_sheets_gets_one_volume_per_channel():
+    inspect, volume = raw_steps(FOLDER, [replace(DELIVERY, layout="smartspim")])
+
+    assert (inspect.parameters["layout"], volume.key) == ("smartspim", "precompute-488")
+    assert volume.outputs["volume"].endswith("/channel_488")
+    assert volume.product["side"] == ""
+
+
+def test_planes_that_somebody_accepted_as_missing_are_named_to_the_step_of_their_sheet():
+    gaps = one_channel(absent={"right": (3, 4)})
+
+    _, left, right = raw_steps(FOLDER, [gaps])
+
+    assert "absent" not in left.inputs
+    assert right.inputs["absent"] == [3, 4]
+
+
+def test_a_check_says_what_is_wrong_where_processing_stops():
+    (check,) = check_steps(FOLDER, [DELIVERY])
+    inspect, *_ = raw_steps(FOLDER, [DELIVERY])
+
+    assert (check.name, inspect.name) == ("inspect_raw", "inspect_raw")
+    assert (check.parameters["on_problem"], inspect.parameters["on_problem"]) == ("report", "fail")
+    assert check.outputs == inspect.outputs
+
+
+def test_only_what_was_listed_can_be_read_again():
+    listed = replace(DELIVERY, subfolder="other", manifest_digest="0" * 32)
+
+    (verify,) = verify_steps(FOLDER, [DELIVERY, listed])
+
+    assert verify.inputs["folder"].endswith("/other")
+    assert verify.inputs["manifest"].endswith("/manifests/resolution_1.3x/other.jsonl")
+
+
+def test_what_begins_by_itself_has_steps_that_the_pipeline_knows():
+    planned = [step for name in BY_ITSELF for step in PLANNERS[name](FOLDER, [DELIVERY])]
+
+    assert {step.name for step in planned} <= set(STEPS)
 
 
 def test_two_channels_of_one_folder_share_its_check():
