@@ -10,6 +10,7 @@ import numpy as np
 import tifffile
 
 from pipeline.raw.delivery import Expected, ExpectedChannel
+from pipeline.raw.listing import Found, Group, Series
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -85,6 +86,20 @@ def expected_delivery(
             for index in filters
         )
     )
+
+
+def lavision_listing(*, planes: int, sheets: Sequence[int] = (0,)) -> Found:
+    """What a look at a delivery of one channel finds, without a file; each has 100 bytes."""
+    found = Found()
+    for code in sheets:
+        before, after = plane_name(0, sheet_code=code).split("0000", 1)
+        series = Series(before, after, 4)
+        series.numbers.extend(range(planes))
+        series.sizes.extend([100] * planes)
+        series.mtimes.extend([0] * planes)
+        found.groups[code, 0, (0, 0)] = Group([series])
+    found.files = planes * len(sheets)
+    return found
 
 
 def single_planes(
