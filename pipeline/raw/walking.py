@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.raw.grid import place_on_grid
 from pipeline.raw.layouts import (
@@ -24,14 +24,15 @@ from pipeline.raw.listing import Found, Group, Series
 from pipeline.raw.wording import is_printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from pipeline.raw.layouts import NumberedName
     from pipeline.raw.listing import GroupKey
 
+    Column: TypeAlias = Callable[[int], None]
+
 _BEFORE_Z = "_xyz-Table Z"
-_Z_DIGITS = 4
 _BETWEEN_LOOKS = 256
 
 
@@ -72,25 +73,10 @@ class Walk:
                 return
             yield entry
 
-    def take(self, series: Series, number: int, entry: os.DirEntry[str], folder: Path) -> None:
-        """Note a plane, if it is a file or a link to one inside."""
-        if not entry.is_file(follow_symlinks=False):
-            self._take_other(series, number, entry, folder)
-            return
-        series.numbers.append(number)
-        if self.sizes:
-            try:
-                status = entry.stat(follow_symlinks=False)
-            except OSError:
-                series.sizes.append(0)  # gone meanwhile; reading its header says so
-                series.mtimes.append(0)
-            else:
-                series.sizes.append(status.st_size)
-                series.mtimes.append(status.st_mtime_ns)
-
-    def _take_other(
+    def take_other(
         self, series: Series, number: int, entry: os.DirEntry[str], folder: Path
     ) -> None:
+        """Note a plane that is no plain file: a link, if it stays inside, or something strange."""
         if entry.is_dir(follow_symlinks=False):
             return
         path = folder / entry.name
@@ -146,25 +132,64 @@ def walk_folder(
 
 
 def _walk_lavision(folder: Path, walk: Walk) -> None:
-    known: dict[tuple[str, str], Series] = {}
     found = walk.found
+
+    def unknown(entry: os.DirEntry[str]) -> tuple[Series, str] | None:
+        split = split_lavision(entry.name)
+        if split is None or not is_printable(entry.name):
+            _note_other_lavision(entry, walk, is_plane=split is not None)
+            return None
+        return _lavision_series(entry.name, split, found), split.digits
+
     with walk.opened(folder, ".") as entries:
-        for entry in entries:
-            name = entry.name
-            head, _, tail = name.rpartition(_BEFORE_Z)
-            digits = tail[:_Z_DIGITS]
-            series = known.get((head, tail[_Z_DIGITS:]))
-            if series is None or not (digits.isdigit() and digits.isascii()):
-                split = split_lavision(name)
-                if split is None or not is_printable(name):
-                    _note_other_lavision(entry, walk, is_plane=split is not None)
-                    continue
-                digits = split.digits
-                series = _lavision_series(name, split, found)
-                if len(digits) == _Z_DIGITS:
-                    known[head, tail[_Z_DIGITS:]] = series
-            found.files += 1
-            walk.take(series, int(digits), entry, folder)
+        found.files += _take_planes(entries, walk, folder, (_BEFORE_Z, "_"), unknown)
+
+
+def _take_planes(
+    entries: Iterator[os.DirEntry[str]],
+    walk: Walk,
+    folder: Path,
+    marks: tuple[str, str],
+    unknown: Callable[[os.DirEntry[str]], tuple[Series, str] | None],
+) -> int:
+    """Note every plane of one folder, and return how many there are.
+
+    The number of a plane stands between two `marks`. What stands around it is the same for
+    thousands of names, so the series of a name is looked up by that; `unknown` reads it when it
+    comes for the first time. This loop runs once per plane: it is kept flat on purpose.
+    """
+    known: dict[tuple[str, str, int], tuple[Series, Column, Column, Column]] = {}
+    before, after = marks
+    sizes, planes = walk.sizes, 0
+    for entry in entries:
+        head, _, tail = entry.name.rpartition(before) if before else ("", "", entry.name)
+        digits, _, rest = tail.partition(after)
+        columns = known.get((head, rest, len(digits)))
+        if columns is None or not (digits.isdigit() and digits.isascii()):
+            read = unknown(entry)
+            if read is None:
+                continue
+            series, own_digits = read
+            columns = series, series.numbers.append, series.sizes.append, series.mtimes.append
+            if own_digits == digits:  # else the marks do not stand around its number
+                known[head, rest, len(digits)] = columns
+            digits = own_digits
+        planes += 1
+        if not entry.is_file(follow_symlinks=False):
+            walk.take_other(columns[0], int(digits), entry, folder)
+            continue
+        _, add_number, add_size, add_mtime = columns
+        add_number(int(digits))
+        if sizes:
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except OSError:
+                add_size(0)  # gone meanwhile; reading its header says so
+                add_mtime(0)
+            else:
+                add_size(status.st_size)
+                add_mtime(status.st_mtime_ns)
+    return planes
 
 
 def _note_other_lavision(entry: os.DirEntry[str], walk: Walk, *, is_plane: bool) -> None:
@@ -247,25 +272,18 @@ def _note_beside_tiles(entry: os.DirEntry[str], relative: str, walk: Walk) -> No
 
 
 def _walk_tile(folder: Path, relative: str, key: GroupKey, walk: Walk) -> None:
-    known: dict[tuple[int, str], Series] = {}
     found = walk.found
+
+    def unknown(entry: os.DirEntry[str]) -> tuple[Series, str] | None:
+        split = split_smartspim(entry.name)
+        if split is None or not is_printable(entry.name):
+            _note_in_tile(entry, relative, walk, is_plane=split is not None)
+            return None
+        return _series(found, key, f"{relative}/", split), split.digits
+
     try:
         with walk.opened(folder, relative) as entries:
-            for entry in entries:
-                name = entry.name
-                stem, _, tail = name.rpartition(".")
-                series = known.get((len(stem), tail))
-                if series is None or not (stem.isdigit() and stem.isascii()):
-                    split = split_smartspim(name)
-                    if split is None or not is_printable(name):
-                        _note_in_tile(entry, relative, walk, is_plane=split is not None)
-                        continue
-                    series = _series(found, key, f"{relative}/", split)
-                    if stem == split.digits:
-                        known[len(stem), tail] = series
-                    stem = split.digits
-                found.files += 1
-                walk.take(series, int(stem), entry, folder)
+            found.files += _take_planes(entries, walk, folder, ("", "."), unknown)
     except OSError as error:
         found.unreadable[relative] = error.strerror or str(error)
 
