@@ -44,6 +44,14 @@ def integer(values: Mapping[str, Json], key: str, default: int | None = None) ->
     return value
 
 
+def integers(values: Mapping[str, Json], key: str) -> list[int]:
+    """A list of whole numbers of at least 0; none if it is not given."""
+    value = values.get(key, [])
+    if not isinstance(value, list):
+        raise BadInput(f"{key} must be a list of whole numbers, not {value!r}.")
+    return [integer({key: item}, key) for item in value]
+
+
 def number(values: Mapping[str, Json], key: str, default: float) -> float:
     """A finite number of at least 0."""
     value = values.get(key, default)

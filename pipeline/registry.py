@@ -20,6 +20,7 @@ class Signature:
 STEPS: Final[dict[str, str]] = {
     "inspect_raw": "pipeline.steps.inspect_raw:run",
     "precompute": "pipeline.steps.precompute:run",
+    "verify_raw": "pipeline.steps.verify_raw:run",
 }
 
 SIGNATURES: Final[dict[str, Signature]] = {
@@ -34,9 +35,16 @@ SIGNATURES: Final[dict[str, Signature]] = {
         parameters=frozenset({"voxel_um", "compression"}),
         outputs=frozenset({"volume"}),
         optional_inputs=frozenset(
-            {"channel_index", "sheet_code", "planes", "manifest", "manifest_digest"}
+            {"channel_index", "sheet_code", "planes", "manifest", "manifest_digest", "absent"}
         ),
         optional_parameters=frozenset({"mips", "chunk", "channel", "color", "checkpoint_seconds"}),
+    ),
+    "verify_raw": Signature(
+        inputs=frozenset({"folder", "layout", "manifest"}),
+        parameters=frozenset(),
+        outputs=frozenset(),
+        optional_inputs=frozenset({"manifest_digest"}),
+        optional_parameters=frozenset({"on_problem"}),
     ),
 }
 

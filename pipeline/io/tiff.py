@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import imagecodecs
 import numpy as np
 import tifffile
 
@@ -31,9 +32,9 @@ _MOST_PROBLEMS = 20
 
 @dataclass(frozen=True, slots=True)
 class PlaneStack:
-    """Planes of equal size in z order."""
+    """Planes of equal size in z order. A plane without a path is absent, and black."""
 
-    paths: Sequence[Path]
+    paths: Sequence[Path | None]
     headers: Sequence[PlaneHeader]
 
     @property
@@ -53,7 +54,7 @@ class PlaneStack:
 
     def prefetch(self, start: int, stop: int) -> None:
         """Ask the system to read these planes ahead, so that the next slab need not wait."""
-        for path in self.paths[start:stop]:
+        for path in filter(None, self.paths[start:stop]):
             with suppress(OSError):
                 _advise(path)
 
@@ -71,9 +72,11 @@ class Slab:
     def load(self, pool: ThreadPoolExecutor) -> None:
         """Open the planes; decode those whose pixels do not lie in the file as they are."""
         for z in range(self.depth):
-            if self._header(z).data_offset is not None:
+            if self._stack.paths[self._start + z] is None:
+                self._decoded[z] = np.zeros(self._stack.shape[1:], dtype=np.uint16)
+            elif self._header(z).data_offset is not None:
                 self._descriptors[z] = _open_plane(self._path(z))
-        others = [z for z in range(self.depth) if z not in self._descriptors]
+        others = [z for z in range(self.depth) if z not in self._descriptors | self._decoded]
         planes = pool.map(lambda z: decode_plane(self._path(z), self._header(z)), others)
         self._decoded.update(zip(others, planes, strict=True))
 
@@ -95,25 +98,29 @@ class Slab:
         self._decoded.clear()
 
     def _path(self, z: int) -> Path:
-        return self._stack.paths[self._start + z]
+        path = self._stack.paths[self._start + z]
+        assert path is not None
+        return path
 
     def _header(self, z: int) -> PlaneHeader:
         return self._stack.headers[self._start + z]
 
 
-def open_stack(paths: Sequence[Path], *, threads: int) -> PlaneStack:
+def open_stack(paths: Sequence[Path | None], *, threads: int) -> PlaneStack:
     """Read every header and return the stack; raise BadInput naming every unfit plane."""
-    if not paths:
+    there = [path for path in paths if path is not None]
+    if not there:
         raise BadInput("There is no plane to read. Check the folder, then retry.")
     with ThreadPoolExecutor(max_workers=threads) as pool:
-        found = dict(zip(paths, pool.map(read_header, paths), strict=True))
+        found = dict(zip(there, pool.map(read_header, there), strict=True))
     problems = list(_unreadable(found))
     headers = {path: item for path, item in found.items() if isinstance(item, PlaneHeader)}
     problems += [*_wrong_depth(headers), *_mixed_sizes(headers)]
     if problems:
         more = f" and {len(problems) - 1:,} further problems" if len(problems) > 1 else ""
         raise BadInput(f"{problems[0].what}{more}", problems[:_MOST_PROBLEMS])
-    return PlaneStack(paths, list(headers.values()))
+    any_header = headers[there[0]]
+    return PlaneStack(paths, [headers[path] if path else any_header for path in paths])
 
 
 def _unreadable(found: Mapping[Path, PlaneHeader | HeaderProblem]) -> Iterator[Problem]:
@@ -153,6 +160,8 @@ def _mixed_sizes(headers: Mapping[Path, PlaneHeader]) -> Iterator[Problem]:
 
 def decode_plane(path: Path, header: PlaneHeader) -> np.ndarray:
     """Decode one plane as (y, x) uint16; several pages are horizontal foci, merged by maximum."""
+    if header.is_png:
+        return _decode_png(path, header)
     try:
         # is_ome=False: an OME header may name the other files of the acquisition as one series
         with tifffile.TiffFile(path, is_ome=False) as tiff:
@@ -162,6 +171,20 @@ def decode_plane(path: Path, header: PlaneHeader) -> np.ndarray:
     except Exception as error:  # decoders raise whatever their library does
         raise _undecodable(path, str(error)) from error
     plane = np.maximum.reduce(pages) if len(pages) > 1 else pages[0]
+    return _checked(path, plane, header)
+
+
+def _decode_png(path: Path, header: PlaneHeader) -> np.ndarray:
+    try:
+        plane = np.asarray(imagecodecs.png_decode(path.read_bytes()))
+    except OSError as error:
+        raise BadInput(f"{path.name} cannot be read: {error.strerror or error}.") from error
+    except Exception as error:  # decoders raise whatever their library does
+        raise _undecodable(path, str(error)) from error
+    return _checked(path, plane, header)
+
+
+def _checked(path: Path, plane: np.ndarray, header: PlaneHeader) -> np.ndarray:
     if plane.shape != (header.height, header.width) or plane.dtype != np.uint16:
         raise _undecodable(path, f"it holds {plane.shape} {plane.dtype}")
     return np.ascontiguousarray(plane)

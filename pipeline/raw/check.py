@@ -2,61 +2,44 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import BadInput
 from pipeline.raw.codes import problem
-from pipeline.raw.delivery import DeliveryReport, Expected, ExpectedChannel, FileEntry, GroupCount
-from pipeline.raw.rules import check_delivery, judge
-from pipeline.raw.sorting import headers_needed, headers_of, sort_listing
-from pipeline.raw.tiff_header import HeaderProblem, PlaneHeader, read_header
+from pipeline.raw.delivery import DeliveryReport, Expected, ExpectedChannel, GroupCount
+from pipeline.raw.headers import headers_needed
+from pipeline.raw.layouts import SMARTSPIM
+from pipeline.raw.metadata import Notes
+from pipeline.raw.ome import lavision_notes
+from pipeline.raw.rules import check_delivery
+from pipeline.raw.session import session_notes
+from pipeline.raw.tiff_header import HeaderProblem, PlaneHeader, read_description, read_header
+from pipeline.raw.walking import walk_folder
 from pipeline.workspace import resolve_under
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
+
+    from pipeline.raw.listing import Found
 
 __all__ = [
     "DeliveryReport",
     "Expected",
     "ExpectedChannel",
-    "FileEntry",
     "GroupCount",
     "HeaderProblem",
     "PlaneHeader",
     "check_delivery",
     "headers_needed",
     "inspect_folder",
+    "inspect_found",
+    "list_delivery",
     "read_headers",
-    "scan_folder",
+    "walk_folder",
 ]
 
-
-def scan_folder(path: Path, *, root: Path | None = None) -> list[FileEntry]:
-    """List the files of one folder with their sizes, sorted by name; subfolders are left out.
-
-    A link is followed only if it stays below `root` (the folder itself if not given). Raises
-    OSError if the folder cannot be listed.
-    """
-    boundary = (root or path).resolve()
-    with os.scandir(path) as entries:
-        found = [
-            _entry(item, boundary) for item in entries if not item.is_dir(follow_symlinks=False)
-        ]
-    return sorted(found, key=lambda entry: entry.name)
-
-
-def _entry(item: os.DirEntry[str], boundary: Path) -> FileEntry:
-    if not item.is_symlink():
-        return FileEntry(item.name, item.stat(follow_symlinks=False).st_size)
-    if not Path(item.path).resolve().is_relative_to(boundary):
-        return FileEntry(item.name, 0, link_out=True)
-    try:
-        return FileEntry(item.name, item.stat().st_size)
-    except OSError:
-        return FileEntry(item.name, 0)  # a dangling link; its header says so
+_BATCH = 2048
 
 
 def inspect_folder(
@@ -64,7 +47,6 @@ def inspect_folder(
     folder: str,
     expected: Expected,
     *,
-    layout: str = "lavision",
     waived: Iterable[str] = (),
     threads: int = 4,
 ) -> DeliveryReport:
@@ -72,16 +54,53 @@ def inspect_folder(
 
     `waived` are keys of problems that a person accepted.
     """
-    if layout != "lavision":
-        raise BadInput(f'The layout must be "lavision", not {layout!r}.')
     path = resolve_under(root, folder)
     try:
-        listing = scan_folder(path, root=root)
+        found = list_delivery(root, path, expected)
     except OSError as error:
-        return _unlisted(folder, error)
-    found = sort_listing(listing)
-    headers = read_headers(path, headers_of(expected, found), threads=threads)
-    return judge(expected, found, headers, waived)
+        return unlisted(folder, error)
+    return inspect_found(root, path, expected, found, waived=waived, threads=threads)
+
+
+def list_delivery(root: Path, path: Path, expected: Expected) -> Found:
+    """List the files of a delivery by its layout; raise OSError if that cannot be done."""
+    index = expected.channels[0].filter_index
+    return walk_folder(path, expected.layout, root=root, filter_index=index)
+
+
+def inspect_found(
+    root: Path,
+    path: Path,
+    expected: Expected,
+    found: Found,
+    *,
+    waived: Iterable[str] = (),
+    threads: int = 4,
+) -> DeliveryReport:
+    """Judge a delivery that is listed already: read its headers and its metadata."""
+    return check_delivery(
+        expected,
+        found,
+        read_headers(path, headers_needed(expected, found), threads=threads),
+        folder=path.name,
+        notes=_notes(root, path, expected, found),
+        waived=waived,
+    )
+
+
+def _notes(root: Path, path: Path, expected: Expected, found: Found) -> Notes:
+    if expected.layout == SMARTSPIM:
+        return session_notes(path, root.resolve(), expected.channels[0].name)
+    return folder_notes(path, found)
+
+
+def folder_notes(path: Path, found: Found) -> Notes:
+    """What the first plane of the first filter says of the whole acquisition."""
+    first = min(found.groups, default=None, key=lambda key: (key[1], key[0], key[2]))
+    if first is None:
+        return Notes()
+    name = found.groups[first].first()[1]
+    return lavision_notes(read_description(path / name), f"the metadata in {name}")
 
 
 def read_headers(
@@ -89,13 +108,18 @@ def read_headers(
 ) -> dict[str, PlaneHeader | HeaderProblem]:
     """Read many headers at once; shared storage answers slowly but in parallel."""
     wanted = list(names)
+    headers: dict[str, PlaneHeader | HeaderProblem] = {}
     with ThreadPoolExecutor(max_workers=max(threads, 1)) as pool:
-        return dict(
-            zip(wanted, pool.map(lambda name: read_header(path / name), wanted), strict=True)
-        )
+        # in batches: the pool makes an object for everything that is handed to it at once
+        for start in range(0, len(wanted), _BATCH):
+            batch = wanted[start : start + _BATCH]
+            found = pool.map(lambda name: read_header(path / name), batch)
+            headers.update(zip(batch, found, strict=True))
+    return headers
 
 
-def _unlisted(folder: str, error: OSError) -> DeliveryReport:
+def unlisted(folder: str, error: OSError) -> DeliveryReport:
+    """The report of a folder that cannot be listed."""
     what = f"The folder {folder} cannot be read: {error.strerror or error}."
     remedy = "Check its name and that the group may read it, then press Check again."
     return DeliveryReport(

@@ -7,7 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from pipeline.errors import BadInput
-from pipeline.raw.layouts import SHEETS, Sheet, sheet_code
+from pipeline.raw.layouts import LAVISION, LAYOUTS, SHEETS, Sheet, sheet_code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,35 +41,32 @@ class ExpectedChannel:
         used = {"left": self.left, "right": self.right}
         return tuple(sheet for sheet in SHEETS if used[sheet])
 
-    @property
-    def sheet_of_code(self) -> dict[int, Sheet]:
-        return {sheet_code(sheet, left=self.left, right=self.right): sheet for sheet in self.sheets}
-
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """All channels that share one delivery folder."""
+    """All channels that share one delivery folder of one layout."""
 
     channels: tuple[ExpectedChannel, ...]
+    layout: str = LAVISION
 
     @classmethod
-    def from_json(cls, value: Json) -> Expected:
+    def from_json(cls, value: Json, *, layout: str = LAVISION) -> Expected:
         """Read the `channels` parameter of a spec; raise BadInput for anything malformed."""
         if not isinstance(value, list) or not value:
             raise BadInput("The parameter channels must be a list with at least one channel.")
-        return cls(tuple(_channel(item) for item in value))
+        if layout not in LAYOUTS:
+            raise BadInput(f"The layout must be one of {', '.join(LAYOUTS)}, not {layout!r}.")
+        return cls(tuple(_channel(item) for item in value), layout)
+
+    def sheets_of(self, channel: ExpectedChannel) -> dict[int, str]:
+        """Code in the file names -> light sheet; SmartSPIM merges its sheets itself."""
+        if self.layout == LAVISION:
+            codes = channel.sheets
+            return {sheet_code(s, left=channel.left, right=channel.right): s for s in codes}
+        return {0: "both" if len(channel.sheets) > 1 else channel.sheets[0]}
 
     def to_json(self) -> list[Json]:
         return [cast("Json", asdict(channel)) for channel in self.channels]
-
-
-@dataclass(frozen=True, slots=True)
-class FileEntry:
-    """A file of the folder. `link_out` marks a link out of the data root; it is not followed."""
-
-    name: str
-    size: int
-    link_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)

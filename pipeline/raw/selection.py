@@ -2,77 +2,128 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.contract import Problem
 from pipeline.errors import BadInput
-from pipeline.raw.check import scan_folder
-from pipeline.raw.layouts import looks_like_tiff
-from pipeline.raw.sorting import Group, sort_listing
+from pipeline.raw.layouts import LAVISION, SMARTSPIM, looks_like_tiff
+from pipeline.raw.listing import Group
+from pipeline.raw.walking import walk_folder
 from pipeline.raw.wording import be, folded, is_printable, plane_ranges, unprintable_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
-    from pipeline.raw.delivery import FileEntry
+    from pipeline.raw.listing import Found
 
 _DIGITS = re.compile(r"(\d+)")
 
 
 def lavision_planes(
-    root: Path, folder: Path, *, channel_index: int, sheet_code: int, planes: int
-) -> list[Path]:
-    """The planes of one channel and sheet of a single-tile acquisition; BadInput if not all."""
-    found = sort_listing(_listing(root, folder))
-    _require_printable(found.unprintable)
-    group = found.groups.get((sheet_code, channel_index, (0, 0)))
-    files = _exactly(group or Group(), planes, f"C{sheet_code:02d}, Filter{channel_index:04d}")
-    return [folder / entry.name for entry in files]
+    root: Path,
+    folder: Path,
+    *,
+    channel_index: int,
+    sheet_code: int,
+    planes: int,
+    absent: frozenset[int] = frozenset(),
+) -> list[Path | None]:
+    """The planes of one channel and sheet of a single-tile acquisition; BadInput if not all.
+
+    A plane that is listed as `absent` is None, whether or not a damaged file is left of it.
+    """
+    found = _walked(root, folder, LAVISION)
+    group = found.groups.get((sheet_code, channel_index, (0, 0)), Group())
+    what = f"C{sheet_code:02d}, Filter{channel_index:04d}"
+    return [folder / name if name else None for name in _exactly(group, planes, what, absent)]
 
 
-def sorted_planes(root: Path, folder: Path, *, planes: int | None) -> list[Path]:
+def smartspim_planes(
+    root: Path, folder: Path, *, planes: int, absent: frozenset[int] = frozenset()
+) -> list[Path | None]:
+    """The planes of a channel folder with a single tile; BadInput if there are more or not all."""
+    found = _walked(root, folder, SMARTSPIM)
+    if found.unreadable:
+        raise _bad(f"The folder {next(iter(found.unreadable))} cannot be read.")
+    if len(found.tiles) != 1:
+        raise _bad(f"The folder {folder.name} has {len(found.tiles)} tiles; stitch them first.")
+    group = found.groups.get((0, 0, (0, 0)), Group())
+    return [
+        folder / name if name else None for name in _exactly(group, planes, folder.name, absent)
+    ]
+
+
+def sorted_planes(root: Path, folder: Path, *, planes: int | None) -> list[Path | None]:
     """Every TIFF of a folder, numbers in names counting as numbers; BadInput if not `planes`."""
-    listing = _listing(root, folder)
-    names = sorted((e.name for e in listing if looks_like_tiff(e.name)), key=_natural)
+    names = sorted(filter(looks_like_tiff, _names_inside(root, folder)), key=_natural)
     _require_printable([name for name in names if not is_printable(name)])
     if planes is not None and len(names) != planes:
         raise _bad(f"The folder {folder.name} has {len(names):,} of {planes:,} planes.")
     return [folder / name for name in names]
 
 
-def _listing(root: Path, folder: Path) -> Sequence[FileEntry]:
+def _walked(root: Path, folder: Path, layout: str) -> Found:
     try:
-        listing = scan_folder(folder, root=root)
+        found = walk_folder(folder, layout, root=root, sizes=False)
     except OSError as error:
-        raise _bad(f"The folder {folder.name} cannot be read: {error.strerror}.") from error
-    if outside := [entry.name for entry in listing if entry.link_out]:
-        raise _bad(f"These files are links out of the data storage: {folded(outside)}.")
-    return listing
+        raise _unreadable(folder, error) from error
+    _require_inside(found.links_out.first, found.links_out.count)
+    _require_printable(found.unprintable.first)
+    return found
+
+
+def _names_inside(root: Path, folder: Path) -> list[str]:
+    boundary = root.resolve()
+    try:
+        with os.scandir(folder) as entries:
+            files = [item for item in entries if not item.is_dir(follow_symlinks=False)]
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+    links = [item for item in files if item.is_symlink()]
+    outside = [e.name for e in links if not Path(e.path).resolve().is_relative_to(boundary)]
+    _require_inside(sorted(outside), len(outside))
+    return [item.name for item in files]
+
+
+def _unreadable(folder: Path, error: OSError) -> BadInput:
+    return _bad(f"The folder {folder.name} cannot be read: {error.strerror}.")
+
+
+def _require_inside(outside: Sequence[str], count: int) -> None:
+    if outside:
+        words = folded(outside, count=count)
+        raise _bad(f"These files are links out of the data storage: {words}.")
 
 
 def _require_printable(unprintable: Sequence[str]) -> None:
     if unprintable:
-        problem = unprintable_names(unprintable, then="retry")
+        problem = unprintable_names(unprintable, len(unprintable), then="retry")
         raise BadInput(f"{problem.what} {problem.remedy}", [problem])
 
 
-def _exactly(group: Group, planes: int, what: str) -> list[FileEntry]:
-    missing = [z for z in range(planes) if z not in group.planes]
+def _exactly(group: Group, planes: int, what: str, absent: frozenset[int]) -> list[str | None]:
+    """The file of each plane by name, None for one that is absent; BadInput if others are."""
+    names: dict[int, list[str]] = {}
+    for series in group.series:
+        for position, number in enumerate(series.numbers):
+            names.setdefault(group.z(number), []).append(series.name(position))
+    missing = [z for z in range(planes) if z not in names and z not in absent]
     if missing:
         there = planes - len(missing)
         raise _bad(
             f"{what} has {there:,} of {planes:,} planes; {plane_ranges(missing)} "
             f"{be(len(missing))} missing."
         )
-    beyond = sorted(z for z in group.planes if z >= planes)
-    double = sorted(z for z, entries in group.planes.items() if len(entries) > 1)
+    beyond = sorted(z for z in names if not 0 <= z < planes)
+    double = sorted(z for z, found in names.items() if len(found) > 1)
     if beyond or double:
         raise _bad(
             f"{what} has more files than {planes:,} planes: {plane_ranges(beyond or double)}."
         )
-    return [group.planes[z][0] for z in range(planes)]
+    return [None if z in absent else names[z][0] for z in range(planes)]
 
 
 def _bad(what: str) -> BadInput:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline import parameters
 from pipeline.contract import Problem
 from pipeline.errors import BadInput
+from pipeline.raw.manifest import DIGEST_BYTES, read_lines
 from pipeline.raw.wording import count_files, folded
 
 if TYPE_CHECKING:
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 # name -> size and time of the last change, ns: enough to notice a change without reading again
 Identities: TypeAlias = dict[str, tuple[int, int]]
 
-_DIGEST_BYTES = 16
+_READ_BYTES = 1 << 20
 _WAIT = "Wait until the copy has ended, then retry."
 _INSPECT_AGAIN = "Check the raw delivery on the imaging page again, then retry."
 
 
-def identities(paths: Iterable[Path]) -> Identities:
-    """Look at every plane once; raise BadInput for one that is gone."""
+def identities(folder: Path, paths: Iterable[Path | None]) -> Identities:
+    """Look at every plane once, by its name in the folder; raise BadInput for one that is gone."""
     files: Identities = {}
-    for path in paths:
+    for path in filter(None, paths):
         try:
             status = path.stat()
         except OSError as error:
             raise BadInput(f"{path.name} cannot be read: {error.strerror or error}.") from error
-        files[path.name] = (status.st_size, status.st_mtime_ns)
+        files[path.relative_to(folder).as_posix()] = (status.st_size, status.st_mtime_ns)
     return files
 
 
@@ -49,33 +49,47 @@ def require_unchanged(before: Identities, after: Identities) -> None:
 def require_manifest(spec: StepSpec, work: Workspace, files: Identities) -> None:
     """Compare with what inspect_raw wrote down, where the spec names its manifest.
 
-    The manifest must have the digest given, and every plane the size it had when it was inspected.
+    The manifest must have the digest given, and every plane the size and the time of change that it
+    had when it was inspected.
     """
     if "manifest" not in spec.inputs:
         return
     path = work.resolve(parameters.text(spec.inputs, "manifest"))
+    wanted = parameters.text(spec.inputs, "manifest_digest", "")
     try:
-        data = path.read_bytes()
+        if wanted not in ("", _digest(path)):
+            what = "The manifest is not the one that was written at the inspection."
+            raise _stale(path.name, what)
+        known = _inspected(path, files)
     except OSError as error:
-        raise _stale(
-            path.name, f"The manifest cannot be read: {error.strerror or error}."
-        ) from error
-    digest = hashlib.blake2b(data, digest_size=_DIGEST_BYTES).hexdigest()
-    if digest != parameters.text(spec.inputs, "manifest_digest", digest):
-        raise _stale(path.name, "The manifest is not the one that was written at the inspection.")
-    sizes = _inspected_sizes(path.name, data)
-    others = [name for name, (size, _) in files.items() if sizes.get(name) != size]
+        what = f"The manifest cannot be read: {error.strerror or error}."
+        raise _stale(path.name, what) from error
+    except ValueError as error:
+        what = "The manifest is not one that the inspection writes."
+        raise _stale(path.name, what) from error
+    others = [name for name, identity in files.items() if not _is_same(known.get(name), identity)]
     if others:
         what = f"{count_files(len(others))} changed after the inspection: {folded(others)}."
         raise _stale(others[0], what)
 
 
-def _inspected_sizes(name: str, manifest: bytes) -> dict[str, int]:
-    try:
-        lines = [json.loads(line) for line in manifest.splitlines()]
-        return {line["name"]: line["size"] for line in lines}
-    except (ValueError, TypeError, KeyError) as error:
-        raise _stale(name, "The manifest is not one that the inspection writes.") from error
+def _digest(path: Path) -> str:
+    digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
+    with path.open("rb") as stream:
+        while data := stream.read(_READ_BYTES):
+            digest.update(data)
+    return digest.hexdigest()
+
+
+def _inspected(path: Path, files: Identities) -> Identities:
+    """What the manifest says of these files."""
+    lines = read_lines(path)
+    return {line.name: (line.size, line.mtime_ns) for line in lines if line.name in files}
+
+
+def _is_same(known: tuple[int, int] | None, now: tuple[int, int]) -> bool:
+    """A manifest of an earlier version has no time, which is -1."""
+    return known is not None and known[0] == now[0] and known[1] in (-1, now[1])
 
 
 def _stale(file: str, what: str) -> BadInput:

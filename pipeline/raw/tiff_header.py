@@ -20,6 +20,9 @@ _TILE_OFFSETS, _TILE_COUNTS, _SAMPLE_FORMAT = 324, 325, 339
 _FORMATS: Final = {1: "B", 2: "s", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 16: "Q", 17: "q"}
 _KINDS: Final = {1: "uint", 2: "int", 3: "float"}
 _HEAD_BYTES: Final = 4096
+_PNG_MARK: Final = b"\x89PNG\r\n\x1a\n"
+_PNG_HEAD: Final = struct.Struct(">8sI4sIIBB")
+_PNG_END: Final = b"\0\0\0\0IEND\xaeB`\x82"
 
 # A person waits while the site reads headers, and anybody may have written the file. Real planes
 # have a few pages of some 20 tags and at most one strip per row.
@@ -45,6 +48,7 @@ class PlaneHeader:
     data_offset: int | None
     byte_count: int
     samples: int = 1
+    is_png: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +101,35 @@ _Extents: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]  # offsets, byte c
 def read_header(path: Path) -> PlaneHeader | HeaderProblem:
     """Read one file's header; never raises for what is wrong with the file itself."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # a pipe of that name would otherwise be waited for
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         return HeaderProblem("unreadable", error.strerror or str(error))
     try:
-        return _header(_opened(descriptor))
+        return _png_header(descriptor) or _header(_opened(descriptor))
     except _Malformed as error:
         return error.problem
     except OSError as error:
         return HeaderProblem("unreadable", error.strerror or str(error))
     finally:
         os.close(descriptor)
+
+
+def _png_header(descriptor: int) -> PlaneHeader | None:
+    """The header of a PNG, or None for another format."""
+    head = os.pread(descriptor, _PNG_HEAD.size, 0)
+    if not head:
+        raise _Malformed("truncated", "it is empty")
+    if not head.startswith(_PNG_MARK):
+        return None
+    size = os.fstat(descriptor).st_size
+    if len(head) < _PNG_HEAD.size or os.pread(descriptor, 12, max(0, size - 12)) != _PNG_END:
+        raise _Malformed("truncated", "it ends before its image does")
+    _, _, chunk, width, height, bits, color = _PNG_HEAD.unpack(head)
+    if chunk != b"IHDR" or min(width, height) < 1:
+        raise _Malformed("unsupported", "it does not begin with the size of the image")
+    samples = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}.get(color, 0)
+    return PlaneHeader(width, height, f"uint{bits}", 1, None, size, samples=samples, is_png=True)
 
 
 def read_description(path: Path) -> str:

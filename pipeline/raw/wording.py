@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 _MOST_RANGES = 6
 
 
-def folded(items: Sequence[str], *, most: int = 3) -> str:
-    """Join names for a sentence, the rest as a number: "a, b and 37 more like it"."""
-    if len(items) <= most:
-        return ", ".join(items)
-    return f"{', '.join(items[:most])} and {len(items) - most:,} more like it"
+def folded(items: Sequence[str], *, most: int = 3, count: int | None = None) -> str:
+    """Join names for a sentence, the rest as a number: "a, b and 37 more like it".
+
+    `count` is how many there are in all if `items` are only the first of them.
+    """
+    more = (len(items) if count is None else count) - most
+    named = ", ".join(printable(item) for item in items[:most])
+    return f"{named} and {more:,} more like it" if more > 0 else named
 
 
 def printable(name: str) -> str:
@@ -62,13 +65,14 @@ def belong(count: int) -> str:
     return "belongs" if count == 1 else "belong"
 
 
-def unprintable_names(names: Sequence[str], *, then: str) -> Problem:
-    """The problem of names that no program here could write down."""
+def unprintable_names(names: Sequence[str], count: int, *, then: str) -> Problem:
+    """The problem of names that no program here could write down; `names` are the first of them."""
     words = [printable(name) for name in names]
-    have = "has a name that is" if len(words) == 1 else "have names that are"
+    have = "has a name that is" if count == 1 else "have names that are"
     return problem(
         "name",
         words[0],
-        f"{count_files(len(words))} {have} not valid UTF-8: {folded(words)}.",
-        f"Rename {'it' if len(words) == 1 else 'them'} in plain letters, then {then}.",
+        f"{count_files(count)} {have} not valid UTF-8: {folded(words, count=count)}.",
+        f"Rename {'it' if count == 1 else 'them'} in plain letters, then {then}.",
+        evidence=[str(count), *words],
     )

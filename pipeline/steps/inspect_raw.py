@@ -2,74 +2,95 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipeline import parameters
-from pipeline.contract import Problem
 from pipeline.errors import BadInput
-from pipeline.raw.check import Expected, FileEntry, inspect_folder, scan_folder
-from pipeline.raw.layouts import parse_lavision
-from pipeline.raw.ome import pixel_facts
-from pipeline.raw.tiff_header import read_description
-from pipeline.workspace import write_atomically
+from pipeline.raw.check import Expected, inspect_found, list_delivery, unlisted
+from pipeline.raw.codes import problem
+from pipeline.raw.manifest import difference, draft_manifest
+from pipeline.raw.wording import count_files, folded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from pipeline.contract import JsonDict, StepSpec
+    from pipeline.contract import JsonDict, Problem, StepSpec
+    from pipeline.raw.delivery import DeliveryReport
+    from pipeline.raw.listing import Found
+    from pipeline.raw.manifest import Difference, Draft
     from pipeline.workspace import Workspace
 
-_DIGEST_BYTES = 16
-_READ_BYTES = 1 << 20
+_WAIT = "Wait until the copy has ended, then press Check again."
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What the spec asks."""
+
+    relative: str
+    folder: Path
+    manifest: Path
+    expected: Expected
+    waived: list[str]
+    must_be_right: bool
 
 
 def run(spec: StepSpec, work: Workspace) -> JsonDict:
-    """Check the folder, digest every raw file into the manifest; BadInput with every problem."""
-    expected = Expected.from_json(spec.parameters["channels"])
-    relative = parameters.text(spec.inputs, "folder")
-    folder = work.resolve(relative)
-    manifest = _manifest_path(spec, work, folder)
-    report = inspect_folder(
+    """Check the folder and digest every raw file into the manifest.
+
+    With on_problem "fail" a problem that is not waived is BadInput; with "report" the report says
+    so, and the manifest is written all the same if every file could be read and nothing changed.
+    """
+    asked = _question(spec, work)
+    try:
+        found = list_delivery(work.root, asked.folder, asked.expected)
+    except OSError as error:
+        return _outputs(spec, _settled(asked, unlisted(asked.relative, error)), None)
+    report = inspect_found(
         work.root,
-        relative,
-        expected,
-        layout=parameters.text(spec.parameters, "layout"),
-        waived=parameters.texts(spec.parameters, "waived"),
+        asked.folder,
+        asked.expected,
+        found,
+        waived=asked.waived,
         threads=work.threads,
     )
-    if (
-        not report.ok
-        and parameters.choice(spec.parameters, "on_problem", "fail", "report") == "fail"
-    ):
-        open_problems = [item for item in report.problems if item.key not in report.waived]
-        raise BadInput(_summary(open_problems), open_problems)
-    files = [entry for entry in scan_folder(folder, root=work.root) if parse_lavision(entry.name)]
-    lines = list(_digested(folder, files, work))
-    text = "".join(f"{line}\n" for line in lines)
-    manifest.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(manifest, text)
-    data = text.encode(errors="backslashreplace")
-    work.input_digest = hashlib.blake2b(data, digest_size=_DIGEST_BYTES).hexdigest()
-    work.count_bytes(read=report.bytes, written=len(data))
-    return {
-        "report": report.to_json(),
-        "files": len(files),
-        "bytes": report.bytes,
-        "manifest": spec.outputs["manifest"],
-        "manifest_digest": work.input_digest,
-        "ome": pixel_facts(read_description(folder / files[0].name)),
-    }
+    report = _settled(asked, report)
+    draft = None
+    if found.groups:
+        draft, further = _manifest(asked, found, work)
+        report = _settled(asked, _with(report, further))
+    if draft is not None:
+        work.input_digest = draft.digest
+        work.count_bytes(read=draft.read, written=draft.bytes)
+    return _outputs(spec, report, draft)
 
 
-def _manifest_path(spec: StepSpec, work: Workspace, folder: Path) -> Path:
+def _question(spec: StepSpec, work: Workspace) -> _Question:
+    relative = parameters.text(spec.inputs, "folder")
+    folder = work.resolve(relative)
     manifest = work.resolve(spec.outputs["manifest"])
     if manifest.is_relative_to(folder):
         raise BadInput("The manifest may not be written into the raw folder.")
-    return manifest
+    layout = parameters.text(spec.parameters, "layout")
+    what_then = parameters.choice(spec.parameters, "on_problem", "fail", "report")
+    return _Question(
+        relative=relative,
+        folder=folder,
+        manifest=manifest,
+        expected=Expected.from_json(spec.parameters["channels"], layout=layout),
+        waived=parameters.texts(spec.parameters, "waived"),
+        must_be_right=what_then == "fail",
+    )
+
+
+def _settled(asked: _Question, report: DeliveryReport) -> DeliveryReport:
+    """The report; BadInput with every open problem if there may be none."""
+    if asked.must_be_right and not report.ok:
+        open_problems = [item for item in report.problems if item.key not in report.waived]
+        raise BadInput(_summary(open_problems), open_problems)
+    return report
 
 
 def _summary(problems: Sequence[Problem]) -> str:
@@ -78,25 +99,62 @@ def _summary(problems: Sequence[Problem]) -> str:
     return f"{first} (And {more} more problem{'s' if more > 1 else ''}.)" if more else first
 
 
-def _digested(folder: Path, files: Sequence[FileEntry], work: Workspace) -> Iterator[str]:
-    """One JSON line per file, in the order given, while several files are read at once."""
-    with ThreadPoolExecutor(max_workers=work.threads) as pool:
-        digests = pool.map(lambda entry: _digest(folder / entry.name), files)
-        for done, (entry, digest) in enumerate(zip(files, digests, strict=True), start=1):
-            work.progress(done, len(files), "planes", "Reading raw data")
-            line = {"name": entry.name, "size": entry.size, "blake2b": digest}
-            yield json.dumps(line, ensure_ascii=False)
+def _with(report: DeliveryReport, further: Sequence[Problem]) -> DeliveryReport:
+    if not further:
+        return report
+    return replace(report, ok=False, problems=(*report.problems, *further))
 
 
-def _digest(path: Path) -> str:
-    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
-    buffer = memoryview(bytearray(_READ_BYTES))
+def _manifest(
+    asked: _Question, found: Found, work: Workspace
+) -> tuple[Draft | None, list[Problem]]:
+    """Digest the files and look again; never publish what changed meanwhile."""
     try:
-        with path.open("rb", buffering=0) as stream:
-            while count := stream.readinto(buffer):
-                digest.update(buffer[:count])
+        draft = draft_manifest(
+            asked.folder,
+            found,
+            asked.manifest,
+            threads=work.threads,
+            progress=lambda done, total: work.progress(done, total, "planes", "Reading raw data"),
+        )
+    except BadInput as error:
+        if not error.problems:
+            raise
+        return None, error.problems
+    moved = _what_moved(asked, found, work)
+    if moved:
+        draft.discard()
+        return None, moved
+    draft.publish()
+    return draft, []
+
+
+def _what_moved(asked: _Question, found: Found, work: Workspace) -> list[Problem]:
+    try:
+        after = list_delivery(work.root, asked.folder, asked.expected)
     except OSError as error:
-        what = f"{path.name} cannot be read: {error.strerror or error}."
-        problem = Problem(path.name, what, "Copy it again from the microscope, then retry.")
-        raise BadInput(what, [problem]) from error
-    return digest.hexdigest()
+        return list(unlisted(asked.relative, error).problems)
+    changes = difference(found, after)
+    return [_changed(changes)] if changes else []
+
+
+def _changed(changes: Difference) -> Problem:
+    kinds = {"changed": changes.changed, "came": changes.new, "went": changes.gone}
+    parts = [
+        f"{count_files(names.count)} {word} ({folded(names.first, count=names.count)})"
+        for word, names in kinds.items()
+        if names
+    ]
+    first = next(names.first[0] for names in kinds.values() if names)
+    what = f"The folder changed during the check: {', '.join(parts)}."
+    return problem("changed", first, what, _WAIT)
+
+
+def _outputs(spec: StepSpec, report: DeliveryReport, draft: Draft | None) -> JsonDict:
+    return {
+        "report": report.to_json(),
+        "files": report.files,
+        "bytes": report.bytes,
+        "manifest": spec.outputs["manifest"] if draft else "",
+        "manifest_digest": draft.digest if draft else "",
+    }

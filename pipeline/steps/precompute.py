@@ -15,7 +15,7 @@ from pipeline.io.survey import Survey
 from pipeline.io.tiff import open_stack
 from pipeline.io.volume import VolumeWriter
 from pipeline.raw import sources
-from pipeline.raw.selection import lavision_planes, sorted_planes
+from pipeline.raw.selection import lavision_planes, smartspim_planes, sorted_planes
 from pipeline.workspace import write_durably
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def run(spec: StepSpec, work: Workspace) -> JsonDict:
     destination = work.resolve(spec.outputs["volume"])
     paths = _planes(spec, work)
     codec = choose_codec(parameters.text(spec.parameters, "compression"))
-    files = sources.identities(paths)
+    folder = work.resolve(parameters.text(spec.inputs, "folder"))
+    files = sources.identities(folder, paths)
     sources.require_manifest(spec, work, files)
     work.input_digest = products.digest_of({"inputs": spec.inputs, "files": _listed(files)})
     identity = products.digest_of(
@@ -61,8 +62,9 @@ def run(spec: StepSpec, work: Workspace) -> JsonDict:
         writer = VolumeWriter(draft.folder, scales, chunk, codec, survey)
         try:
             _write(writer, stack, draft, spec, work)
-            outputs = _describe(writer, survey, draft.folder)
-            sources.require_unchanged(files, sources.identities(_planes(spec, work)))
+            absent: list[Json] = [z for z, path in enumerate(paths) if path is None]
+            outputs = _describe(writer, survey, draft.folder, absent)
+            sources.require_unchanged(files, sources.identities(folder, _planes(spec, work)))
         except BadInput:
             draft.discard()
             raise
@@ -71,9 +73,11 @@ def run(spec: StepSpec, work: Workspace) -> JsonDict:
         return draft.publish(_record(spec, work, outputs), working_files=_WORKING_FILES)
 
 
-def _planes(spec: StepSpec, work: Workspace) -> list[Path]:
+def _planes(spec: StepSpec, work: Workspace) -> list[Path | None]:
+    """The file of each plane in z order, None for one that is absent."""
     folder = work.resolve(parameters.text(spec.inputs, "folder"))
-    layout = parameters.text(spec.inputs, "layout")
+    layout = parameters.choice(spec.inputs, "layout", "lavision", "smartspim", "planes")
+    absent = frozenset(parameters.integers(spec.inputs, "absent"))
     if layout == "lavision":
         return lavision_planes(
             work.root,
@@ -81,11 +85,15 @@ def _planes(spec: StepSpec, work: Workspace) -> list[Path]:
             channel_index=parameters.integer(spec.inputs, "channel_index"),
             sheet_code=parameters.integer(spec.inputs, "sheet_code"),
             planes=parameters.integer(spec.inputs, "planes"),
+            absent=absent,
         )
-    if layout != "planes":
-        raise BadInput(f'The layout must be "lavision" or "planes", not {layout!r}.')
-    planes = parameters.integer(spec.inputs, "planes") if "planes" in spec.inputs else None
-    return sorted_planes(work.root, folder, planes=planes)
+    if layout == "smartspim":
+        planes = parameters.integer(spec.inputs, "planes")
+        return smartspim_planes(work.root, folder, planes=planes, absent=absent)
+    if absent:
+        raise BadInput("Absent planes can be named only where planes have numbers.")
+    wanted = parameters.integer(spec.inputs, "planes") if "planes" in spec.inputs else None
+    return sorted_planes(work.root, folder, planes=wanted)
 
 
 def _listed(files: sources.Identities) -> list[Json]:
@@ -149,7 +157,7 @@ def _write(
     work.count_bytes(read=(stack.shape[0] - first) * stack.shape[1] * stack.shape[2] * 2)
 
 
-def _describe(writer: VolumeWriter, survey: Survey, folder: Path) -> JsonDict:
+def _describe(writer: VolumeWriter, survey: Survey, folder: Path, absent: list[Json]) -> JsonDict:
     """Finish the files and say what a viewer needs to know of them."""
     total = writer.finish()
     info = json.dumps(writer.info(), indent=1, sort_keys=True)
@@ -163,6 +171,7 @@ def _describe(writer: VolumeWriter, survey: Survey, folder: Path) -> JsonDict:
         "shape": list(top.size),
         "dtype": "uint16",
         "voxel_nm": list(top.resolution_nm),
+        "absent_planes": absent,
         "window": list(survey.window()),
         "range": [survey.lowest, survey.highest],
         "saturated_fraction": survey.saturated / voxels,

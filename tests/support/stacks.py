@@ -6,10 +6,12 @@ import os
 import struct
 from typing import TYPE_CHECKING
 
+import imagecodecs
 import numpy as np
 import tifffile
 
 from pipeline.raw.delivery import Expected, ExpectedChannel
+from pipeline.raw.listing import Found, Group, Series
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -69,8 +71,12 @@ def expected_delivery(
     right: bool = False,
     rows: int = 1,
     columns: int = 1,
+    **typed: float | None,
 ) -> Expected:
-    """What a form asked for; channel names follow the filter index: 488, 555, 647, 790."""
+    """What a form asked for; channel names follow the filter index: 488, 555, 647, 790.
+
+    `typed` are z_step_um, overlap and pixel_um.
+    """
     return Expected(
         tuple(
             ExpectedChannel(
@@ -81,10 +87,94 @@ def expected_delivery(
                 columns=columns,
                 rows=rows,
                 planes=planes,
+                **typed,
             )
             for index in filters
         )
     )
+
+
+def lavision_listing(*, planes: int, sheets: Sequence[int] = (0,)) -> Found:
+    """What a look at a delivery of one channel finds, without a file; each has 100 bytes."""
+    found = Found()
+    for code in sheets:
+        before, after = plane_name(0, sheet_code=code).split("0000", 1)
+        series = Series(before, after, 4)
+        series.numbers.extend(range(planes))
+        series.sizes.extend([100] * planes)
+        series.mtimes.extend([0] * planes)
+        found.groups[code, 0, (0, 0)] = Group([series])
+    found.files = planes * len(sheets)
+    return found
+
+
+def smartspim_delivery(
+    folder: Path,
+    *,
+    columns: int = 3,
+    rows: int = 5,
+    planes: int = 3,
+    step: int = 20,
+    shape: tuple[int, int] = (8, 10),
+    suffix: str = ".tif",
+) -> Path:
+    """Write a channel folder of (y, x) uint16 tiles; planes are named by z in tenths of a micron.
+
+    Tiles of the default shape overlap by a tenth at 1.8 µm.
+    """
+    pixels = np.arange(shape[0] * shape[1], dtype=np.uint16).reshape(shape)
+    path = folder.with_name(f".{folder.name}{suffix}")
+    folder.mkdir(parents=True)
+    write_image(path, pixels)
+    for column in range(columns):
+        for row in range(rows):
+            tile = tile_folder(folder, column, row, shape=shape)
+            tile.mkdir(parents=True)
+            for z in range(planes):
+                (tile / f"{z * step:06d}{suffix}").write_bytes(path.read_bytes())
+    path.unlink()
+    return folder
+
+
+def tile_folder(folder: Path, column: int, row: int, *, shape: tuple[int, int] = (8, 10)) -> Path:
+    """Where the planes of a tile lie."""
+    x, y = 88990 + column * round(shape[1] * 16.2), 46480 + row * round(shape[0] * 16.2)
+    return folder / f"{x:06d}" / f"{x:06d}_{y:06d}"
+
+
+def expected_smartspim(
+    *,
+    columns: int = 3,
+    rows: int = 5,
+    planes: int = 3,
+    name: str = "488",
+    filter_index: int = 0,
+    left: bool = True,
+    right: bool = True,
+    z_step_um: float | None = None,
+    overlap: float | None = None,
+    pixel_um: float | None = None,
+) -> Expected:
+    """What a form asked for of one channel folder."""
+    channel = ExpectedChannel(
+        name, filter_index, left, right, columns, rows, planes, z_step_um, overlap, pixel_um
+    )
+    return Expected((channel,), "smartspim")
+
+
+def write_image(path: Path, pixels: np.ndarray) -> None:
+    """Write a plane as the TIFF or PNG that its name says."""
+    if path.suffix == ".png":
+        path.write_bytes(imagecodecs.png_encode(pixels))
+    else:
+        write_plane(path, pixels)
+
+
+def describe(path: Path, xml: str) -> None:
+    """Put a description into a plane, its pixels as they were."""
+    with tifffile.TiffFile(path, is_ome=False) as tiff:
+        pixels = tiff.pages[0].asarray()
+    tifffile.imwrite(path, pixels, description=xml, metadata=None, ome=False)
 
 
 def single_planes(
@@ -109,6 +199,13 @@ def random_volume(shape: tuple[int, int, int], *, seed: int = 0) -> np.ndarray:
 def write_plane(path: Path, pixels: np.ndarray, *, compression: str | None = None) -> None:
     # ome=False: tifffile would add OME-XML to every file whose name ends in .ome.tif
     tifffile.imwrite(path, pixels, compression=compression, metadata=None, ome=False)
+
+
+def make_old(folder: Path, *, seconds: float = 60) -> None:
+    """Let every file look as if nothing had touched it for a while."""
+    for path in folder.rglob("*"):
+        moment = path.lstat().st_mtime - seconds
+        os.utime(path, (moment, moment), follow_symlinks=False)
 
 
 def drop_planes(
@@ -168,6 +265,26 @@ def make_unreadable(path: Path) -> None:
     """A dangling link: unlike file modes this stops root as well."""
     path.unlink()
     path.symlink_to(path.with_name("gone"))
+
+
+def move_out(folder: Path, outside: Path) -> None:
+    """Move a whole folder away and leave a link to it."""
+    folder.rename(outside)
+    folder.symlink_to(outside)
+
+
+def leave_half_copied(folder: Path) -> Path:
+    """What rsync leaves while it copies a plane."""
+    path = folder / f".{plane_name(0)}.Xq3bYz"
+    path.write_bytes(b"half")
+    return path
+
+
+def duplicate(path: Path, *, stamp: str = "11-22-33") -> Path:
+    """The same plane once more, under the time stamp of another acquisition."""
+    twin = path.with_name(path.name.replace("10-11-12", stamp))
+    twin.write_bytes(path.read_bytes())
+    return twin
 
 
 def link_out(path: Path, outside: Path) -> None:

@@ -12,11 +12,10 @@ from pipeline.errors import BadInput
 from pipeline.raw.check import (
     DeliveryReport,
     Expected,
-    FileEntry,
     check_delivery,
     headers_needed,
     inspect_folder,
-    scan_folder,
+    walk_folder,
 )
 from pipeline.raw.tiff_header import PlaneHeader
 from tests.support import stacks
@@ -270,7 +269,7 @@ def test_processed_images_are_ignored_and_noted(delivery: Path) -> None:
 
     assert report.ok
     assert report.ignored_files == 1
-    assert report.notes == ("1 file is ignored, not being named like a raw plane.",)
+    assert "1 file is ignored, not being named like a raw plane: 10-11-12" in report.notes[0]
 
 
 def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
@@ -285,17 +284,19 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
 
 
 def test_only_first_planes_and_odd_sizes_need_their_headers_read() -> None:
-    names = [stacks.plane_name(z, sheet_code=s) for s in (0, 1) for z in range(5)]
-    listing = [FileEntry(name, 100) for name in names]
-    listing[7] = FileEntry(names[7], 99)
+    listing = stacks.lavision_listing(planes=5, sheets=(0, 1))
+    odd = listing.groups[1, 0, (0, 0)].series[0]
+    odd.sizes[2] = 99
 
     needed = headers_needed(stacks.expected_delivery(planes=5, right=True), listing)
 
-    assert needed == sorted([names[0], names[5], names[7]])
+    firsts = [stacks.plane_name(0), stacks.plane_name(0, sheet_code=1)]
+    assert needed == sorted([*firsts, stacks.plane_name(2, sheet_code=1)])
 
 
 def test_a_bigger_first_plane_with_its_metadata_is_no_problem() -> None:
-    listing = [FileEntry(stacks.plane_name(z), 500 if z == 0 else 100) for z in range(10)]
+    listing = stacks.lavision_listing(planes=10)
+    listing.groups[0, 0, (0, 0)].series[0].sizes[0] = 500
     header = PlaneHeader(16, 12, "uint16", 1, 8, 384)
 
     report = check_delivery(TEN, listing, {stacks.plane_name(0): header})
@@ -306,7 +307,7 @@ def test_a_bigger_first_plane_with_its_metadata_is_no_problem() -> None:
 def test_a_listing_is_sorted_and_leaves_subfolders_out(delivery: Path) -> None:
     (delivery / "sub").mkdir()
 
-    names = [entry.name for entry in scan_folder(delivery)]
+    names = [file.name for file in walk_folder(delivery, "lavision").in_order()]
 
     assert names == sorted(names)
     assert len(names) == 10

@@ -79,9 +79,11 @@ def test_facts_of_the_first_plane_are_reported(tmp_path: Path, raw: Path) -> Non
     pixels = np.zeros((12, 16), dtype=np.uint16)
     tifffile.imwrite(raw / stacks.plane_name(0), pixels, description=xml, metadata=None, ome=False)
 
-    facts = _inspect(tmp_path)["ome"]
+    acquired = _inspect(tmp_path)["report"]["acquired"]
 
-    assert facts == {"Type": "uint16", "SizeX": 16, "SizeY": 12, "PhysicalSizeZ": 10.0}
+    source = f"the metadata in {stacks.plane_name(0)}"
+    assert acquired["channels"]["488"]["z_step_um"] == {"value": 10.0, "source": source}
+    assert acquired["folder"]["pixel_type"] == {"value": "uint16", "source": source}
 
 
 def test_every_problem_is_in_the_refusal(tmp_path: Path, raw: Path) -> None:

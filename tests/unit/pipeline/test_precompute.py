@@ -308,7 +308,7 @@ def _inspected(root: Path) -> StepSpec:
         name="i1",
         version=PIPELINE_VERSION,
         inputs={"folder": "in"},
-        parameters={"channels": stacks.expected_delivery().to_json()},
+        parameters={"channels": stacks.expected_delivery().to_json(), "layout": "lavision"},
         outputs={"manifest": "manifest.jsonl"},
         threads=1,
     )

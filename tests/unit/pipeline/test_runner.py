@@ -64,7 +64,7 @@ def test_a_good_spec_succeeds_and_says_what_it_cost(tmp_path: Path, data: Path) 
     assert result.outputs["shape"] == [16, 12, 6]
     assert result.metrics["bytes_in"] == 6 * 12 * 16 * 2
     assert result.metrics["bytes_out"] == result.outputs["bytes"]
-    assert result.versions["pipeline"] == "0.1.0"
+    assert result.versions["pipeline"] == "0.2.0"
     assert len(result.input_digest) == 32
     assert sorted(p.name for p in (tmp_path / "job").iterdir()) == [
         "progress.json",
@@ -87,7 +87,7 @@ def test_bad_input_is_a_failed_step_with_its_problems(tmp_path: Path, data: Path
     ("changes", "reason"),
     [
         ({"version": "9.9.9"}, "VERSION_MISMATCH"),
-        ({"contract": 2}, "VERSION_MISMATCH"),
+        ({"contract": 99}, "VERSION_MISMATCH"),
         ({"step": "stitch"}, "BAD_INPUT"),
         ({"surprise": 1}, "BAD_INPUT"),
         ({"inputs": {"folder": "in"}}, "BAD_INPUT"),

@@ -118,10 +118,10 @@ def test_a_text_is_not_a_tiff(plane: Path) -> None:
     assert _fault(plane) == "not_tiff"
 
 
-def test_an_empty_file_is_not_a_tiff(plane: Path) -> None:
+def test_an_empty_file_is_one_that_has_not_arrived_yet(plane: Path) -> None:
     plane.write_bytes(b"")
 
-    assert _fault(plane) == "not_tiff"
+    assert _fault(plane) == "truncated"
 
 
 def test_a_dangling_link_is_unreadable(plane: Path) -> None:
