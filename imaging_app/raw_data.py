@@ -5,27 +5,40 @@ The rules themselves are in pipeline.raw, which the cluster uses as well: one tr
 
 import os
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
+
 from core_app.errors import Invalid
 from core_app.paths import DataPath
 from imaging_app.models import ImagingChannel, Microscope, RawDelivery
 from pipeline.contract import Json
+from pipeline.errors import BadInput
 from pipeline.raw.delivery import Expected, ExpectedChannel
+from pipeline.raw.metadata import Fact
+from pipeline.raw.survey import Survey, survey_folder
 
 MOST_FOLDERS = 500
 
 
 @dataclass(frozen=True, slots=True)
 class RawFolder:
-    """A folder that the imager can pick: its name and how many TIFF files lie in it."""
+    """A folder that the imager can pick: its name, and what lies in it."""
 
     name: str
     files: int
+    folders: int = 0
+
+    @property
+    def holds(self) -> str:
+        """Return the number of TIFF files in words, or of folders where there are no files."""
+        if self.files or not self.folders:
+            return f"{self.files:,} file{'' if self.files == 1 else 's'}"
+        return f"{self.folders:,} folder{'' if self.folders == 1 else 's'}"
 
 
 def expected_of(channels: Sequence[ImagingChannel]) -> Expected:
@@ -91,6 +104,74 @@ def has_changed_since(root: Path, folder: DataPath, report: dict[str, Any]) -> b
         return True
 
 
+FACT_OF = {
+    "z_planes": "planes",
+    "z_step_um": "z_step_um",
+    "tile_columns": "columns",
+    "tile_rows": "rows",
+    "tile_overlap": "overlap",
+    "left_sheet": "sheets",
+    "right_sheet": "sheets",
+}
+
+
+def values_of(facts: Mapping[str, Fact]) -> dict[str, Any]:
+    """Return what facts of files mean for the fields of a channel, by field."""
+    found: dict[str, Any] = {}
+    for field, name in FACT_OF.items():
+        if name in facts:
+            value: Any = facts[name].value
+            found[field] = field.removesuffix("_sheet") in value if name == "sheets" else value
+    if found.get("tile_columns") == found.get("tile_rows") == 1:
+        found.pop("tile_overlap", None)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a short look into a folder tells of each channel, and what to say about the look."""
+
+    facts: list[Mapping[str, Fact]]
+    said: list[str]
+
+
+def survey(channels: Sequence[ImagingChannel], subfolder: str) -> Look:
+    """Look into one raw folder of these channels for as long as a person waits. Writes nothing."""
+    first = channels[0]
+    folder = first.resolution.raw_folder(ventral_up=first.ventral_up) / subfolder
+    try:
+        folder.real_under(settings.DATA_ROOT)
+        layout = first.resolution.objective.microscope.layout
+        found = survey_folder(settings.DATA_ROOT, str(folder), layout)
+    except (Invalid, BadInput) as refusal:
+        return Look([{} for _ in channels], [str(refusal)])
+    facts = [_facts_of(channel, index, found) for index, channel in enumerate(channels)]
+    return Look(facts, list(_sayings(subfolder, found)))
+
+
+def _facts_of(channel: ImagingChannel, index: int, found: Survey) -> Mapping[str, Fact]:
+    """By the wavelength where the files name it, else by the number in the names."""
+    named = {seen.wavelength: seen.facts for seen in found.channels if seen.wavelength}
+    if named:
+        return named.get(channel.wavelength.name, {})
+    numbered = {seen.filter_index: seen.facts for seen in found.channels}
+    return numbered.get(file_index(channel, index), {})
+
+
+def _sayings(subfolder: str, found: Survey) -> Iterator[str]:
+    if found.problem:
+        yield found.problem
+    elif not found.raw_files:
+        yield f"{subfolder} holds no raw planes of this microscope."
+    elif found.cut_short:
+        yield (
+            f"{subfolder} is large, so only a part of it was looked at; "
+            "the check looks at every file."
+        )
+    elif not any(seen.wavelength for seen in found.channels) and len(found.channels) > 1:
+        yield f"The files in {subfolder} do not name their wavelengths; compare the channels."
+
+
 def moment(text: object) -> datetime | None:
     """Read a moment of a report; None for one that says none. Aware, or nothing."""
     try:
@@ -117,7 +198,7 @@ def folders_in(root: Path, parent: DataPath) -> list[RawFolder]:
     except (Invalid, OSError):
         return []
     usable = [name for name in names if is_usable(name)]
-    return [RawFolder(name, _count_tiffs(path / name)) for name in usable[:MOST_FOLDERS]]
+    return [RawFolder(name, *_count(path / name)) for name in usable[:MOST_FOLDERS]]
 
 
 def is_usable(name: str) -> bool:
@@ -125,9 +206,14 @@ def is_usable(name: str) -> bool:
     return name.isprintable() and not set(name) & set(" /\\") and name not in {"", ".", ".."}
 
 
-def _count_tiffs(folder: Path) -> int:
+def _count(folder: Path) -> tuple[int, int]:
+    """Return how many TIFF files and how many folders lie in a folder."""
+    files = folders = 0
     try:
         with os.scandir(folder) as entries:
-            return sum(e.name.lower().endswith((".tif", ".tiff")) for e in entries)
+            for entry in entries:
+                files += entry.name.lower().endswith((".tif", ".tiff"))
+                folders += entry.is_dir(follow_symlinks=False)
     except OSError:
-        return 0
+        return 0, 0
+    return files, folders

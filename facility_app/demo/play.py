@@ -142,16 +142,22 @@ def deliver(imaging_request: ImagingRequest, data: raw.DemoData, progress: raw.P
     raw.deliver(data, (parent / RAW_FOLDER).under(settings.DATA_ROOT), progress)
 
 
-def complete_imaging(
+def check_delivery(
     imaging_request: ImagingRequest, data: raw.DemoData, people: Mapping[str, User]
-) -> None:
-    """The imager enters how it was acquired; the delivery is checked and the run starts itself."""
+) -> Iterator[list[StepProgress]]:
+    """The imager enters how it was acquired and has it checked. Yields progress per step."""
     if imaging_request.state != ImagingState.IN_PROGRESS:
         return
     imager = people["imager"]
     channels = imaging_reads.channels_of(imaging_request)
     set_channels(imaging_request, {c.pk: _acquired(data) for c in channels}, by=imager)
-    imaging_work.complete_imaging(imaging_request, by=imager)
+    yield from _driven(imaging_work.check_delivery(imaging_request, by=imager))
+
+
+def complete_imaging(imaging_request: ImagingRequest, people: Mapping[str, User]) -> None:
+    """The imager completes the sample; its run starts by itself."""
+    if imaging_request.state == ImagingState.IN_PROGRESS:
+        imaging_work.complete_imaging(imaging_request, by=people["imager"])
 
 
 def _acquired(data: raw.DemoData) -> Acquisition:
@@ -166,9 +172,14 @@ def _acquired(data: raw.DemoData) -> Acquisition:
 
 def process(imaging_request: ImagingRequest) -> Iterator[list[StepProgress]]:
     """The cluster works; the driver is turned until the run is over. Yields progress per step."""
-    run = Run.objects.filter(imaging_request=imaging_request).order_by("-id").first()
+    runs = Run.objects.processing().filter(imaging_request=imaging_request)
+    run = runs.order_by("-id").first()
     if run is None:
         raise NotReady("No run was started for the demo's sample.")
+    yield from _driven(run)
+
+
+def _driven(run: Run) -> Iterator[list[StepProgress]]:
     while True:
         processing_work.drive(TURN)
         yield progress_of(run)

@@ -1,5 +1,6 @@
 """What the imager types: how each channel of one sample was acquired."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -7,12 +8,24 @@ from django import forms
 from django.http import QueryDict
 
 from core_app.errors import DomainError, Invalid
-from imaging_app.models import ImagingChannel
+from imaging_app import raw_data
+from imaging_app.models import ImagingChannel, ImagingRequest, ImagingResolution
 from imaging_app.raw_data import RawFolder
+from imaging_app.services.acquisitions import LONGEST_NOTES, Span
 from imaging_app.services.channels import Acquisition
+from pipeline.raw.metadata import Fact
 
 Folders = Mapping[tuple[int, bool], Sequence[RawFolder]]
 ONLY_OF_A_FOLDER = ("raw_subfolder", "z_planes")
+
+
+class MomentInput(forms.DateTimeInput):
+    """Date and time to the minute, as browsers' own field for it takes it."""
+
+    input_type = "datetime-local"
+
+    def __init__(self) -> None:
+        super().__init__(attrs={"class": "form-control"}, format="%Y-%m-%dT%H:%M")
 
 
 class ChannelForm(forms.Form):
@@ -49,6 +62,13 @@ class ChannelForm(forms.Form):
         for name, field in self.fields.items():
             self.initial[name] = field.widget.value_from_datadict(typed, {}, self.add_prefix(name))
 
+    def fill(self, facts: Mapping[str, Fact]) -> None:
+        """Show what the files say; each field remembers where it was read."""
+        for name, value in raw_data.values_of(facts).items():
+            if name in self.fields:
+                self.initial[name] = value
+                self.fields[name].help_text = f"Read from {facts[raw_data.FACT_OF[name]].source}."
+
     @property
     def is_left_open(self) -> bool:
         """Return True for a channel whose data is not there yet: nothing about it was typed."""
@@ -58,8 +78,46 @@ class ChannelForm(forms.Form):
         return Acquisition(**self.cleaned_data)
 
 
+class TimesForm(forms.Form):
+    """When the microscope was at work on one objective."""
+
+    start = forms.DateTimeField(
+        required=False, label="Acquisition began", widget=MomentInput(),
+        error_messages={"invalid": "Give date and time, such as 2030-01-07 14:30."},
+    )  # fmt: skip
+    end = forms.DateTimeField(
+        required=False, label="Acquisition ended", widget=MomentInput(),
+        error_messages={"invalid": "Give date and time, such as 2030-01-07 14:30."},
+    )  # fmt: skip
+
+    def __init__(self, data: QueryDict | None, *, resolution: ImagingResolution) -> None:
+        stored = {
+            "start": resolution.acquisition_started_at,
+            "end": resolution.acquisition_ended_at,
+        }
+        super().__init__(data, prefix=f"resolution-{resolution.pk}", initial=stored)
+
+    def keep(self, typed: QueryDict) -> None:
+        """Show what was typed, without judging it."""
+        for name in self.fields:
+            self.initial[name] = typed.get(self.add_prefix(name), "")
+
+    def span(self) -> Span:
+        return Span(self.cleaned_data["start"], self.cleaned_data["end"])
+
+
+class NotesForm(forms.Form):
+    """What the imager has to say about one sample."""
+
+    notes = forms.CharField(
+        required=False, label="Notes from imaging", max_length=LONGEST_NOTES,
+        widget=forms.Textarea(attrs={"rows": 3, "class": "form-control"}),
+        help_text="Whoever processes and uses the data reads them.",
+    )  # fmt: skip
+
+
 def _choices(stored: str, folders: Sequence[RawFolder]) -> list[tuple[str, str]]:
-    found = [(f.name, f"{f.name} ({f.files:,} file{'s' if f.files != 1 else ''})") for f in folders]
+    found = [(f.name, f"{f.name} ({f.holds})") for f in folders]
     gone = stored and stored not in {folder.name for folder in folders}
     return [("", "Choose…"), *found, *([(stored, f"{stored} (not found)")] if gone else [])]
 
@@ -100,17 +158,26 @@ class AcquisitionEntry:
     """The channels of one sample as one form."""
 
     def __init__(
-        self, channels: Sequence[ImagingChannel], folders: Folders, data: QueryDict | None = None
+        self,
+        found: ImagingRequest,
+        channels: Sequence[ImagingChannel],
+        folders: Folders,
+        data: QueryDict | None = None,
     ) -> None:
         self.rows = [
             Row(c, ChannelForm(data, channel=c, folders=folders.get(place_of(c), ())))
             for c in channels
         ]
+        resolutions = {channel.resolution_id: channel.resolution for channel in channels}
+        self.times = {pk: TimesForm(data, resolution=row) for pk, row in resolutions.items()}
+        self.notes = NotesForm(data, initial={"notes": found.notes_from_imaging})
         self.refusal = ""
+        self.said: list[str] = []
 
     def is_valid(self) -> bool:
         """Read every row, so that every problem is shown at once."""
-        all_read = all([row.form.is_valid() for row in self.rows])
+        forms_of_it = [*(row.form for row in self.rows), *self.times.values(), self.notes]
+        all_read = all([form.is_valid() for form in forms_of_it])
         if all_read and not self._entered():
             self.refusal = "Choose the raw folder and give the planes of at least one channel."
             return False
@@ -120,10 +187,36 @@ class AcquisitionEntry:
         """Return {channel id: acquisition} of the channels that were entered."""
         return {row.channel.pk: row.form.acquisition() for row in self._entered()}
 
+    def spans(self) -> dict[int, Span]:
+        """Return {resolution id: when it was imaged}."""
+        return {pk: form.span() for pk, form in self.times.items()}
+
+    @property
+    def has_errors(self) -> bool:
+        parts = [*(row.form for row in self.rows), *self.times.values(), self.notes]
+        return bool(self.refusal) or any(part.errors for part in parts)
+
     def keep(self, typed: QueryDict) -> None:
         """Show what was typed without judging it."""
         for row in self.rows:
             row.form.keep(typed)
+        for form in self.times.values():
+            form.keep(typed)
+        self.notes.initial["notes"] = typed.get("notes", "")
+
+    def fill(self) -> None:
+        """Read the chosen folders, and show what they say in place of what was typed."""
+        groups: dict[tuple[int, bool, str], list[Row]] = defaultdict(list)
+        for row in self.rows:
+            if chosen := str(row.form.initial.get("raw_subfolder") or ""):
+                groups[*place_of(row.channel), chosen].append(row)
+        if not groups:
+            self.said = ["Choose the raw folder of a channel first; then its files can be read."]
+        for (_, _, chosen), rows in groups.items():
+            look = raw_data.survey([row.channel for row in rows], chosen)
+            for row, facts in zip(rows, look.facts, strict=True):
+                row.form.fill(facts)
+            self.said += look.said
 
     def show(self, refusal: DomainError) -> None:
         """Put the words of a refusal beside the channels that it names, and on top."""
@@ -132,6 +225,9 @@ class AcquisitionEntry:
         for row in self.rows:
             for text in fields.get(f"channel-{row.channel.pk}", []):
                 row.form.add_error(None, text)
+        for pk, form in self.times.items():
+            for text in fields.get(f"resolution-{pk}", []):
+                form.add_error("end", text)
 
     def _entered(self) -> list[Row]:
         return [row for row in self.rows if not row.form.is_left_open]

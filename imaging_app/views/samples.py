@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -13,9 +14,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from core_app.errors import DomainError, NotReady
 from core_app.http import person, refusals_as_messages
+from core_app.models import User
 from imaging_app import raw_data, selectors, workflows
-from imaging_app.forms.acquisition import AcquisitionEntry, Folders, Row, place_of
+from imaging_app.forms.acquisition import AcquisitionEntry, Folders, Row, TimesForm, place_of
 from imaging_app.models import ImagingChannel, ImagingRequest
+from imaging_app.services import acquisitions
 from imaging_app.services import channels as channel_services
 from imaging_app.states import OVER, ImagingState
 from imaging_app.views.deliveries import panel_of
@@ -33,6 +36,7 @@ class Block:
     path: str
     is_made: bool
     folders: Sequence[raw_data.RawFolder]
+    times: TimesForm | None
 
     @property
     def first(self) -> ImagingChannel:
@@ -54,7 +58,7 @@ def _page(
     can_edit = selectors.can_edit(found, user)
     channels = list(selectors.channels_of(found))
     folders = _folders_of(channels) if can_edit else {}
-    entry = entry or AcquisitionEntry(channels, folders)
+    entry = entry or AcquisitionEntry(found, channels, folders)
     context = {
         "imaging_request": found,
         "sample": found.sample,
@@ -69,7 +73,7 @@ def _page(
         "can_reopen": selectors.can_reopen(found, user),
         "runs": list(visible_runs(to=user).processing().filter(imaging_request=found)),
     }
-    status = REFUSED if entry.refusal or any(row.form.errors for row in entry.rows) else 200
+    status = REFUSED if entry.has_errors else 200
     return render(request, "imaging_app/imaging_request.html", context, status=status)
 
 
@@ -89,11 +93,15 @@ def _blocks(entry: AcquisitionEntry, folders: Folders) -> list[Block]:
     for row in entry.rows:
         groups.setdefault(place_of(row.channel), []).append(row)
     blocks = []
+    times = dict(entry.times)
     for place, rows in groups.items():
         channel = rows[0].channel
         parent = channel.resolution.raw_folder(ventral_up=channel.ventral_up)
         path = parent.under(settings.DATA_ROOT)
-        blocks.append(Block(rows, str(path), raw_data.is_there(path), folders.get(place, ())))
+        there = raw_data.is_there(path)
+        # Both sides of an objective were imaged in one session, so its times stand once.
+        of_objective = times.pop(channel.resolution_id, None)
+        blocks.append(Block(rows, str(path), there, folders.get(place, ()), of_objective))
     return blocks
 
 
@@ -105,14 +113,16 @@ def enter(request: HttpRequest, pk: int) -> HttpResponse:
     action = request.POST.get("action", "save")
     if action == "complete" and found.state == ImagingState.COMPLETE:
         return redirect(_address_of(found))  # pressed twice
-    if action == "look":
+    if action in {"look", "fill"}:
         entry = _entry(found)
         entry.keep(request.POST)
+        if action == "fill":
+            entry.fill()
         return _page(request, found, entry)
     entry = _entry(found, request.POST)
     try:
         if entry.is_valid():
-            channel_services.set_channels(found, entry.settings_of(), by=person(request))
+            _save(found, entry, by=person(request))
             return ACTIONS.get(action, _saved)(request, found)
     except DomainError as refusal:
         found = selectors.get_imaging_request(pk, to=person(request))
@@ -122,9 +132,17 @@ def enter(request: HttpRequest, pk: int) -> HttpResponse:
     return _page(request, found, entry)
 
 
+def _save(found: ImagingRequest, entry: AcquisitionEntry, *, by: User) -> None:
+    """Store everything that was typed, or nothing of it."""
+    with transaction.atomic():
+        channel_services.set_channels(found, entry.settings_of(), by=by)
+        notes = entry.notes.cleaned_data["notes"]
+        acquisitions.note_acquisition(found, entry.spans(), notes=notes, by=by)
+
+
 def _entry(found: ImagingRequest, data: QueryDict | None = None) -> AcquisitionEntry:
     channels = list(selectors.channels_of(found))
-    return AcquisitionEntry(channels, _folders_of(channels), data)
+    return AcquisitionEntry(found, channels, _folders_of(channels), data)
 
 
 def _saved(request: HttpRequest, found: ImagingRequest) -> HttpResponse:

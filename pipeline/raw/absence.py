@@ -1,4 +1,4 @@
-"""The planes that a person accepted as missing: later steps make them black."""
+"""The planes that a person may accept as missing: later steps make them black."""
 
 from __future__ import annotations
 
@@ -18,47 +18,40 @@ if TYPE_CHECKING:
 
 
 def absent_planes(
-    expected: Expected,
-    found: Found,
-    headers: Mapping[str, ChannelHeaders],
-    accepted: frozenset[str],
+    expected: Expected, found: Found, headers: Mapping[str, ChannelHeaders]
 ) -> Iterator[JsonDict]:
-    """For each group its accepted gaps and damaged planes, as {channel, sheet, tile, planes}."""
-    if not accepted:
-        return
+    """What each group lacks, as {key, channel, sheet, tile_row, tile_column, planes}.
+
+    `key` is that of the problem: what is accepted later names the planes that may be absent.
+    """
     for channel in expected.channels:
-        damaged = _accepted_damage(channel, headers[channel.name], accepted)
-        for key in wanted_keys(found, expected, channel):
-            gaps = _accepted_gaps(found, expected, channel, key, accepted)
-            planes = sorted({*gaps, *damaged.get(key, ())})
-            if planes:
-                yield {
-                    "channel": channel.name,
-                    "sheet": expected.sheets_of(channel)[key[0]],
-                    "tile_row": key[2][0],
-                    "tile_column": key[2][1],
-                    "planes": list(planes),
-                }
+        key, damaged = _damage(channel, headers[channel.name])
+        for place in wanted_keys(found, expected, channel):
+            missing = missing_planes(channel, found.groups.get(place, Group()))
+            if missing and len(missing) < channel.planes:
+                words = words_for(found, expected, channel, place)
+                gap = gap_problem(channel, words, missing)
+                yield _absence(gap.key, expected, channel, place, missing)
+            if damaged.get(place):
+                yield _absence(key, expected, channel, place, damaged[place])
 
 
-def _accepted_gaps(
-    found: Found,
-    expected: Expected,
-    channel: ExpectedChannel,
-    key: GroupKey,
-    accepted: frozenset[str],
-) -> list[int]:
-    missing = missing_planes(channel, found.groups.get(key, Group()))
-    if not missing:
-        return []
-    gap = gap_problem(channel, words_for(found, expected, channel, key), missing)
-    return missing if gap.key in accepted else []
-
-
-def _accepted_damage(
-    channel: ExpectedChannel, headers: ChannelHeaders, accepted: frozenset[str]
-) -> dict[GroupKey, list[int]]:
+def _damage(
+    channel: ExpectedChannel, headers: ChannelHeaders
+) -> tuple[str, dict[GroupKey, list[int]]]:
     if "truncated" not in headers.faults:
-        return {}
-    damage = fault_problem(channel, "truncated", headers)
-    return headers.truncated if damage.key in accepted else {}
+        return "", {}
+    return fault_problem(channel, "truncated", headers).key, headers.truncated
+
+
+def _absence(
+    key: str, expected: Expected, channel: ExpectedChannel, place: GroupKey, planes: list[int]
+) -> JsonDict:
+    return {
+        "key": key,
+        "channel": channel.name,
+        "sheet": expected.sheets_of(channel)[place[0]],
+        "tile_row": place[2][0],
+        "tile_column": place[2][1],
+        "planes": [*sorted(planes)],
+    }

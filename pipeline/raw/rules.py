@@ -67,7 +67,7 @@ def check_delivery(
         first_at=_iso(times[0]) if times else "",
         last_at=_iso(times[1]) if times else "",
         folders=dict(found.folders),
-        absent=tuple(absent_planes(expected, found, sorted_out, accepted)),
+        absent=tuple(absent_planes(expected, found, sorted_out)),
     )
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +21,8 @@ from core_app.models import User
 from facility_app.demo import play, proof, raw, serving
 from facility_app.people import DEMO_PEOPLE, seed_people
 from imaging_app.models import ImagingRequest
-from processing_app.models import Attempt
+from processing_app.models import Attempt, Run
+from processing_app.states import RunState
 from requests_app.models import Request
 
 
@@ -119,21 +120,31 @@ class Command(BaseCommand):
             imaging_request, data, lambda done, total: bars.update(bar, completed=done, total=total)
         )
         bars.update(bar, completed=data.planes)
-        play.complete_imaging(imaging_request, data, people)
+        self._watch(bars, "check", play.check_delivery(imaging_request, data, people))
+        self._raise_if_failed(imaging_request)
+        play.complete_imaging(imaging_request, people)
 
     def _process(self, bars: Progress, imaging_request: ImagingRequest) -> None:
+        self._watch(bars, "cluster", play.process(imaging_request))
+        self._raise_if_failed(imaging_request)
+
+    def _watch(
+        self, bars: Progress, who: str, turns: Iterable[Sequence[play.StepProgress]]
+    ) -> None:
         shown: dict[str, Any] = {}
-        for steps in play.process(imaging_request):
+        for steps in turns:
             for step in steps:
                 if step.key not in shown:
-                    shown[step.key] = bars.add_task(f"cluster: {step.key}", total=step.total)
+                    shown[step.key] = bars.add_task(f"{who}: {step.key}", total=step.total)
                 bars.update(shown[step.key], completed=step.done, total=step.total)
-        failed = (
-            Attempt.objects.filter(step__run__imaging_request=imaging_request, state="failed")
-            .order_by("id")
-            .last()
-        )
-        if failed and steps and any(step.state == "failed" for step in steps):
+
+    def _raise_if_failed(self, imaging_request: ImagingRequest) -> None:
+        runs = Run.objects.filter(imaging_request=imaging_request)
+        run = runs.order_by("-id").first()
+        if run is None or run.state != RunState.FAILED:
+            return
+        failed = Attempt.objects.filter(step__run=run, state="failed").order_by("id").last()
+        if failed:
             raise CommandError(
                 f"{failed.step.label} failed: {failed.message or failed.reason}\n"
                 f"{failed.log_tail[-2000:]}"
