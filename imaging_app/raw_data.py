@@ -138,8 +138,8 @@ class Look:
 def survey(channels: Sequence[ImagingChannel], subfolder: str) -> Look:
     """Look into one raw folder of these channels for as long as a person waits. Writes nothing."""
     first = channels[0]
-    folder = first.resolution.raw_folder(ventral_up=first.ventral_up) / subfolder
     try:
+        folder = first.resolution.raw_folder(ventral_up=first.ventral_up) / subfolder
         folder.real_under(settings.DATA_ROOT)
         layout = first.resolution.objective.microscope.layout
         found = survey_folder(settings.DATA_ROOT, str(folder), layout)

@@ -1,5 +1,6 @@
 """Use cases that begin with imaging and reach further: checking, completing, skipping a sample."""
 
+import logging
 from typing import Any
 
 from django.conf import settings
@@ -20,6 +21,8 @@ from processing_app.pipelines import CHECK, OF_DELIVERIES, VERIFY
 from processing_app.selectors import is_being_checked, reports_to_take_in
 from processing_app.services import reports, runs
 from requests_app.workflows import close_if_finished
+
+logger = logging.getLogger(__name__)
 
 DRIVE = "processing_app.tasks.drive_runs"
 
@@ -55,7 +58,17 @@ def verify_delivery(imaging_request: ImagingRequest, *, by: User) -> Run:
 
 def take_in_reports() -> int:
     """Store what checks have found since; return how many were of use. Safe to repeat."""
-    return sum(map(_take_in, reports_to_take_in()))
+    return sum(map(_take_in_alone, reports_to_take_in()))
+
+
+def _take_in_alone(report: StepReport) -> bool:
+    """A report that trips us up is loud in the log, and does not stop the others."""
+    try:
+        return _take_in(report)
+    except Exception:
+        logger.exception("the report %s could not be taken in", report.pk)
+        reports.take(report)
+        return False
 
 
 def _take_in(report: StepReport) -> bool:

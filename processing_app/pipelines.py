@@ -11,8 +11,6 @@ CHECK: Final = "check"
 VERIFY: Final = "verify"
 # Runs that look at what the microscope wrote, before and after it is processed; they make nothing.
 OF_DELIVERIES: Final = frozenset({CHECK, VERIFY})
-# Steps that find something out which another app takes in.
-REPORTING: Final = frozenset({"inspect_raw", "verify_raw"})
 READABLE: Final = frozenset({"lavision", "smartspim"})
 # Layouts in which the microscope has merged its light sheets already.
 MERGED_SHEETS: Final = frozenset({"smartspim"})

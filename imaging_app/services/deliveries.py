@@ -178,7 +178,7 @@ def store_verification(
     ).first()  # fmt: skip
     if delivery is None:
         return None
-    problems = outputs["report"]["problems"]
+    problems = outputs["problems"]
     delivery.verified_at, delivery.verification = timezone.now(), problems
     delivery.save(update_fields=["verified_at", "verification"])
     words = _count(len(problems)) if problems else "as it was"

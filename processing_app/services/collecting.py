@@ -13,7 +13,7 @@ from pipeline.contract import SUCCEEDED, JsonDict, StepResult
 from processing_app.cluster import workdir
 from processing_app.cluster.ports import Cluster
 from processing_app.models import Attempt, Product, Step, StepReport
-from processing_app.pipelines import REPORTING
+from processing_app.pipelines import OF_DELIVERIES
 from processing_app.services import attempts, results
 from processing_app.services.results import BadResult, VolumeFacts
 from processing_app.states import AttemptState
@@ -71,10 +71,10 @@ def _ending(attempt: Attempt, content: bytes | None) -> Ending:
     try:
         result = results.read_result(content, name=attempt.job_name)
         volume, facts = _volume(attempt.step, result), _facts(result)
+        findings = _findings(attempt.step, result)
     except BadResult as problem:
         return _bad_result(str(problem))
     if result.status == SUCCEEDED:
-        findings = result.outputs if attempt.step.name in REPORTING else None
         return Ending(AttemptState.SUCCEEDED, {**facts, "reason": ""}, volume, findings)
     # The scheduler knows better why it stopped: a time limit looks like a cancel from inside.
     return Ending(AttemptState.FAILED, {**facts, "reason": attempt.reason or result.reason})
@@ -88,6 +88,13 @@ def _volume(step: Step, result: StepResult) -> VolumeFacts | None:
     if not step.product or result.status != SUCCEEDED:
         return None
     return results.volume_facts(result.outputs)
+
+
+def _findings(step: Step, result: StepResult) -> JsonDict | None:
+    """Return what a look at raw data found; another app takes it in."""
+    if result.status != SUCCEEDED or step.run.pipeline not in OF_DELIVERIES:
+        return None
+    return results.findings(step.name, result.outputs)
 
 
 def _facts(result: StepResult) -> dict[str, Any]:
