@@ -7,6 +7,7 @@ from core_app.models import User
 from imaging_app.models import ImagingChannel
 from imaging_app.states import ImagingState
 from processing_app.models import Product, Run, Step
+from processing_app.pipelines import MERGED_SHEETS
 from processing_app.states import RunState
 from requests_app.models import Sample
 from viewers_app.models import DataLayer
@@ -84,7 +85,7 @@ def matrices_of(sample: Sample, *, to: User) -> list[Matrix]:
 def _channels_of(sample: Sample) -> Iterable[ImagingChannel]:
     rows = ImagingChannel.objects.filter(resolution__imaging_request__sample=sample)
     return rows.select_related(
-        "wavelength", "resolution__objective", "resolution__imaging_request"
+        "wavelength", "resolution__objective__microscope", "resolution__imaging_request"
     ).order_by(
         "resolution__imaging_request__number",
         "resolution__objective__position",
@@ -135,10 +136,16 @@ def _columns(channels: Sequence[ImagingChannel], known: Known) -> tuple[Column, 
     found = {(kind, side) for place, kind, side in (*known.layers, *known.runs) if place in ids}
     for channel in channels:
         if channel.tile_columns == channel.tile_rows == 1:
-            found |= {("raw", side) for side in channel.sides}
+            found |= {("raw", side) for side in _sides_of(channel)}
     kinds = list(Product.Kind.values)
     ordered = sorted(found, key=lambda column: (kinds.index(column[0]), SIDES.index(column[1])))
     return tuple(Column(kind, side) for kind, side in ordered)
+
+
+def _sides_of(channel: ImagingChannel) -> Sequence[str]:
+    """Return the sheets that get a volume each; "" where the microscope has merged them."""
+    layout = channel.resolution.objective.microscope.layout
+    return ("",) if layout in MERGED_SHEETS else channel.sides
 
 
 def _cell(channel: ImagingChannel, column: Column, known: Known) -> Cell:
@@ -155,6 +162,6 @@ def _why_not(channel: ImagingChannel, side: str, run: Run | None) -> tuple[str, 
         return ("skipped", "Sheet not used")
     if imaging in {ImagingState.SKIPPED, ImagingState.CANCELLED}:
         return ("skipped", "Not imaged")
-    if imaging != ImagingState.COMPLETE and run is None:
-        return ("waiting", "Not imaged yet")
+    if imaging != ImagingState.COMPLETE:
+        return ("waiting", "Out of date: imaging is open again" if run else "Not imaged yet")
     return WHY_NOT[RunState(run.state)] if run else NOT_STARTED

