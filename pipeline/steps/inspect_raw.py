@@ -120,7 +120,8 @@ def _manifest(
     except BadInput as error:
         if not error.problems:
             raise
-        return None, error.problems
+        # a file that went while we read is no file that cannot be read
+        return None, _what_moved(asked, found, work) or error.problems
     moved = _what_moved(asked, found, work)
     if moved:
         draft.discard()

@@ -357,6 +357,71 @@ def test_a_manifest_that_is_none_is_refused(tmp_path: Path, content: bytes) -> N
         precompute_in(tmp_path, spec)
 
 
+def test_planes_changed_after_the_inspection_are_refused_at_equal_size(tmp_path: Path) -> None:
+    spec = _inspected(tmp_path)
+    stacks.make_old(tmp_path / "in")
+
+    with pytest.raises(BadInput, match="4 files changed after the inspection"):
+        precompute_in(tmp_path, spec)
+
+
+def _delivered(root: Path, absent: list[int]) -> StepSpec:
+    """A spec for a LaVision delivery of 6 planes of which some are absent."""
+    stacks.lavision_delivery(root / "in", planes=6)
+    spec = precompute_spec()
+    spec.inputs.update(layout="lavision", channel_index=0, sheet_code=0, planes=6, absent=absent)
+    return spec
+
+
+def test_waived_planes_become_black_and_are_recorded(tmp_path: Path) -> None:
+    spec = _delivered(tmp_path, [0, 3])
+    stacks.drop_planes(tmp_path / "in", [0])
+    stacks.truncate(tmp_path / "in" / stacks.plane_name(3))
+
+    outputs = precompute_in(tmp_path, spec)
+
+    volume = read_scale(tmp_path / "out/volume", 0)
+    assert [z for z in range(6) if not volume[z].any()] == [0, 3]
+    assert outputs["absent_planes"] == [0, 3]
+    record = json.loads((tmp_path / "out/volume/_product.json").read_text())
+    assert record["inputs"]["absent"] == [0, 3]
+
+
+def test_more_missing_than_waived_still_fails(tmp_path: Path) -> None:
+    spec = _delivered(tmp_path, [0])
+    stacks.drop_planes(tmp_path / "in", [0, 4])
+
+    with pytest.raises(BadInput, match="5 of 6 planes; plane 4 is missing"):
+        precompute_in(tmp_path, spec)
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".png"])
+def test_the_single_tile_of_a_smartspim_channel_becomes_a_volume(
+    tmp_path: Path, suffix: str
+) -> None:
+    folder = stacks.smartspim_delivery(tmp_path / "in", columns=1, rows=1, suffix=suffix)
+    last = np.full((8, 10), 7, np.uint16)
+    stacks.write_image(stacks.tile_folder(folder, 0, 0) / f"000040{suffix}", last)
+    spec = precompute_spec()
+    spec.inputs.update(layout="smartspim", planes=3)
+
+    outputs = precompute_in(tmp_path, spec)
+
+    volume = read_scale(tmp_path / "out/volume", 0)
+    assert outputs["shape"] == [10, 8, 3]
+    assert np.array_equal(volume[2], last)
+    assert np.array_equal(volume[0], np.arange(80).reshape(8, 10))
+
+
+def test_tiles_must_be_stitched_first(tmp_path: Path) -> None:
+    stacks.smartspim_delivery(tmp_path / "in", columns=2, rows=1)
+    spec = precompute_spec()
+    spec.inputs.update(layout="smartspim", planes=3)
+
+    with pytest.raises(BadInput, match="has 2 tiles; stitch them first"):
+        precompute_in(tmp_path, spec)
+
+
 def test_a_name_that_is_no_utf_8_is_refused(tmp_path: Path, stack: Path) -> None:
     stacks.spoil_name(stack / "plane_0003.tif")
 
