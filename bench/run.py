@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import precompute, submission
+from bench import delivery, precompute, submission
 from bench.measure import REPOSITORY
 from bench.rows import Row, as_json, table
 
@@ -23,7 +23,11 @@ _FOLDER = REPOSITORY / "var"
 _RESULTS = {"full": "bench.json", "small": "bench_small.json"}
 
 # Each gives its rows for a size, "full" or "small"; a new group of targets is a new line here.
-GROUPS: tuple[Callable[[str], Iterable[Row]], ...] = (precompute.rows, submission.rows)
+GROUPS: tuple[Callable[[str], Iterable[Row]], ...] = (
+    precompute.rows,
+    submission.rows,
+    delivery.rows,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -24,9 +24,9 @@ def place_on_grid(found: Found) -> None:
     lowest = [min(min(series.numbers) for series in group.series) for group in groups]
     usual = Counter(group.count for group in groups).most_common(1)[0][0]
     for group, own in zip(groups, lowest, strict=True):
-        group.origin, group.step = own, step
+        group.place(origin=own, step=step)
         if own != min(lowest) and not _is_whole(group, usual):
-            group.origin = min(lowest)
+            group.place(origin=min(lowest), step=step)
 
 
 def _is_whole(group: Group, planes: int) -> bool:

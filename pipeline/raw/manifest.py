@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 DIGEST_BYTES = 16
 _READ_BYTES = 1 << 20
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 _BATCH = 256
 # A file that changed this shortly before its manifest was written may have changed again unseen.
 _SURE_AFTER_NS = 2_000_000_000
@@ -84,7 +85,7 @@ class Draft:
             "mtime_ns": line.mtime_ns,
             "blake2b": line.digest,
         }
-        data = f"{json.dumps(item, ensure_ascii=False)}\n".encode()
+        data = f"{_encode(item)}\n".encode()
         stream.write(data)
         self._digest.update(data)
         self.files += 1

@@ -14,7 +14,14 @@ from pipeline.raw.listing import Group, channel_groups
 from pipeline.raw.metadata import Notes, acquired_facts, metadata_problems
 from pipeline.raw.planes import plane_problems, wanted_keys, words_for
 from pipeline.raw.smartspim import tree_problems
-from pipeline.raw.wording import belong, count_files, files_are, folded, unprintable_names
+from pipeline.raw.wording import (
+    belong,
+    count_files,
+    files_are,
+    folded,
+    printable,
+    unprintable_names,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -55,7 +62,7 @@ def check_delivery(
     return DeliveryReport(
         ok=all(item.key in accepted for item in problems),
         problems=tuple(problems),
-        notes=tuple(_notes(found, expected, headers, notes)),
+        notes=tuple(_notes(found, sorted_out, notes)),
         counts=tuple(count for c in expected.channels for count in _counts(found, expected, c)),
         plane_shape=shape,
         dtype=dtype,
@@ -132,7 +139,7 @@ def _has_planes(found: Found) -> bool:
 
 
 def _names_problem(code: str, names: Names, what: str, remedy: str) -> Problem:
-    listed = sorted(names.first)
+    listed = sorted(map(printable, names.first))
     words = folded(listed, count=names.count)
     evidence = [str(names.count), *listed]
     return problem(code, listed[0], f"{what}: {words}.", remedy, evidence=evidence)
@@ -199,7 +206,7 @@ def _stray_groups(
         )
 
 
-def _notes(found: Found, expected: Expected, headers: Headers, notes: Notes) -> Iterator[str]:
+def _notes(found: Found, headers: dict[str, ChannelHeaders], notes: Notes) -> Iterator[str]:
     if found.others:
         count = found.others.count
         names = folded(sorted(found.others.first), count=count)
@@ -207,10 +214,9 @@ def _notes(found: Found, expected: Expected, headers: Headers, notes: Notes) -> 
     if found.raw_files and not notes.source:
         yield "No metadata of the microscope was found, so nothing could be compared with it."
     shapes: dict[tuple[int, int], list[str]] = {}
-    for channel in expected.channels:
-        read = headers_of(found, channel, headers).read.values()
-        for shape in {(header.height, header.width) for header in read}:
-            shapes.setdefault(shape, []).append(channel.name)
+    for name, channel in headers.items():
+        for shape in {(header.height, header.width) for header in channel.read.values()}:
+            shapes.setdefault(shape, []).append(name)
     if len(shapes) > 1:
         words = [f"{x} x {y} ({', '.join(names)})" for (y, x), names in shapes.items()]
         yield f"The channels differ in plane size: {'; '.join(words)}."

@@ -142,7 +142,8 @@ def _walk_lavision(folder: Path, walk: Walk) -> None:
         return _lavision_series(entry.name, split, found), split.digits
 
     with walk.opened(folder, ".") as entries:
-        found.files += _take_planes(entries, walk, folder, (_BEFORE_Z, "_"), unknown)
+        planes = _take_planes(entries, walk, folder, (_BEFORE_Z, "_"), unknown)
+    found.files += planes
 
 
 def _take_planes(
@@ -283,7 +284,8 @@ def _walk_tile(folder: Path, relative: str, key: GroupKey, walk: Walk) -> None:
 
     try:
         with walk.opened(folder, relative) as entries:
-            found.files += _take_planes(entries, walk, folder, ("", "."), unknown)
+            planes = _take_planes(entries, walk, folder, ("", "."), unknown)
+        found.files += planes
     except OSError as error:
         found.unreadable[relative] = error.strerror or str(error)
 

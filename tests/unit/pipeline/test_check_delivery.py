@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -233,6 +234,77 @@ def test_a_folder_of_unreadable_names_alone_is_not_called_empty(tmp_path: Path) 
     (problem,) = _inspect(folder, stacks.expected_delivery(planes=1)).problems
 
     assert "not valid UTF-8" in problem.what
+
+
+def test_glob_characters_in_the_name_of_the_folder_mean_nothing(tmp_path: Path) -> None:
+    folder = stacks.lavision_delivery(tmp_path / "raw [1]*?", planes=10)
+    stacks.lavision_delivery(tmp_path / "raw 1", planes=3)
+
+    assert _inspect(folder, TEN).ok
+
+
+def test_a_half_copied_file_is_named_and_may_be_accepted(delivery: Path) -> None:
+    half = stacks.leave_half_copied(delivery)
+
+    (problem,) = _inspect(delivery, TEN).problems
+
+    assert (problem.code, problem.file, problem.waivable) == ("stray_file", half.name, True)
+
+
+def test_the_same_plane_under_two_time_stamps_is_a_problem(delivery: Path) -> None:
+    twin = stacks.duplicate(delivery / stacks.plane_name(3))
+
+    (problem,) = _inspect(delivery, TEN).problems
+
+    assert (problem.code, problem.file) == ("duplicate", twin.name)
+
+
+def test_an_empty_plane_has_not_arrived_yet(delivery: Path) -> None:
+    (delivery / stacks.plane_name(4)).write_bytes(b"")
+
+    (problem,) = _inspect(delivery, TEN).problems
+
+    assert problem.code == "truncated"
+    assert "it is empty" in problem.what
+
+
+def test_a_pipe_in_place_of_a_plane_is_not_waited_for(delivery: Path) -> None:
+    (delivery / stacks.plane_name(4)).unlink()
+    os.mkfifo(delivery / stacks.plane_name(4))
+
+    assert "unreadable" in {problem.code for problem in _inspect(delivery, TEN).problems}
+
+
+def test_a_stray_file_may_have_any_name(delivery: Path) -> None:
+    stacks.spoil_name(stacks.leave_half_copied(delivery))
+
+    report = _inspect(delivery, TEN)
+
+    json.dumps(report.to_json(), ensure_ascii=False).encode()
+    assert report.problems[0].file.startswith("M\\xfcller")
+
+
+def test_planes_beyond_9999_are_counted(tmp_path: Path) -> None:
+    folder = stacks.lavision_delivery(tmp_path / "raw", planes=1, shape=(2, 2))
+    for z in (9999, 10000, 10001):
+        (folder / stacks.plane_name(0).replace("Z0000", f"Z{z:04d}")).write_bytes(
+            (folder / stacks.plane_name(0)).read_bytes()
+        )
+
+    (problem, *_) = _inspect(folder, stacks.expected_delivery(planes=10002)).problems
+
+    assert "planes 1-9998 are missing" in problem.what
+
+
+def test_when_the_planes_were_written_is_reported(delivery: Path) -> None:
+    os.utime(delivery / stacks.plane_name(2), (1_700_000_000, 1_700_000_000))
+    os.utime(delivery / stacks.plane_name(3), (1_900_000_000, 1_900_000_000))
+
+    report = _inspect(delivery, TEN)
+
+    assert report.first_at == "2023-11-14T22:13:20+00:00"
+    assert report.last_at == "2030-03-17T17:46:40+00:00"
+    assert report.folders == {".": delivery.stat().st_mtime_ns}
 
 
 def test_an_empty_folder_is_a_problem(tmp_path: Path) -> None:
