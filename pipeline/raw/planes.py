@@ -11,7 +11,7 @@ from pipeline.raw.smartspim import wanted_tiles
 from pipeline.raw.wording import be, folded, plane_ranges
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from pipeline.contract import Problem
     from pipeline.raw.delivery import Expected, ExpectedChannel
@@ -104,7 +104,7 @@ def _too_many(channel: ExpectedChannel, where: str, group: Group) -> Iterator[Pr
         yield _duplicates(where, group, planes)
 
 
-def _duplicates(where: str, group: Group, planes: list[int]) -> Problem:
+def _duplicates(where: str, group: Group, planes: Iterable[int]) -> Problem:
     seen: set[int] = set()
     double: set[int] = set()
     for z in planes:
