@@ -86,10 +86,8 @@ def _column_problems(found: Found, channel: ExpectedChannel) -> Iterator[Problem
     there, wanted = len(found.rows), channel.columns
     if there == wanted:
         return
-    if there < wanted:
-        what = f"Channel {channel.name}: found {there} of {wanted} columns"
-    else:
-        what = f"Channel {channel.name}: found {there} columns instead of {wanted}"
+    count = f"{there} columns instead of {wanted}" if there else f"0 of {wanted} columns"
+    what = f"Channel {channel.name}: found {count}"
     listed = f" ({folded(list(found.rows), most=5)})" if there else ""
     remedy = _FORM if there else "Choose the folder that holds the columns, then press Check again."
     yield problem("columns", "", f"{what}{listed}.", remedy, evidence=found.rows)

@@ -68,7 +68,7 @@ def test_a_wrong_folder_has_no_columns(tmp_path: Path) -> None:
     [
         (3, 4, "rows", "found 5 rows instead of 4 in every column"),
         (3, 8, "rows", "found 5 rows instead of 8 in every column"),
-        (4, 5, "columns", "found 3 of 4 columns"),
+        (4, 5, "columns", "found 3 columns instead of 4"),
         (2, 5, "columns", "found 3 columns instead of 2"),
     ],
 )
