@@ -110,6 +110,10 @@ class Rules:
     usernames: Collection[str] = frozenset()
     subjects: Collection[str] = frozenset()
     owner: str = ""
+    # Objective → what is the matter with its microscope: so much that it cannot be ordered now,
+    # or something to know before it is.
+    objectives_stopped: Mapping[str, str] = field(default_factory=dict)
+    objectives_limited: Mapping[str, str] = field(default_factory=dict)
 
 
 Problems = dict[str, list[str]]
@@ -148,12 +152,24 @@ def warnings_of(plan: RequestPlan, rules: Rules) -> list[str]:
         if (sample.antibody1.strip() or sample.antibody2.strip())
         and sample.protocol not in rules.protocols_needing_antibody
     ]
-    if not odd:
-        return found
+    if odd:
+        found.append(
+            f"Antibodies are named for {_named(odd)}, but the protocol does not stain. "
+            "Choose a staining protocol, or leave the antibodies out."
+        )
+    return [*found, *_instrument_warnings(plan, rules)]
+
+
+def _instrument_warnings(plan: RequestPlan, rules: Rules) -> list[str]:
+    """Say what is the matter with microscopes, each once with the objectives it concerns."""
+    wanted = {r.objective: None for sample in plan.samples for r in sample.resolutions}
+    concerned: dict[str, list[str]] = {}
+    for objective in wanted:
+        if text := rules.objectives_limited.get(objective, ""):
+            concerned.setdefault(text, []).append(objective)
     return [
-        *found,
-        f"Antibodies are named for {_named(odd)}, but the protocol does not stain. "
-        "Choose a staining protocol, or leave the antibodies out.",
+        f"{text} ({', '.join(objectives)}). You can order it; imaging may take longer."
+        for text, objectives in concerned.items()
     ]
 
 
@@ -310,6 +326,8 @@ def _check_resolution(
     if known is None:
         _add(found, f"{at}.objective", f"{wanted.objective} is not an objective of this facility.")
         return
+    if stopped := rules.objectives_stopped.get(wanted.objective, ""):
+        _add(found, f"{at}.objective", _stopped(wanted.objective, stopped, rules))
     strange = [c.wavelength for c in wanted.channels if c.wavelength not in known]
     if strange:
         _add(
@@ -332,6 +350,15 @@ def _check_resolution(
         _add(found, f"{at}.final_orientation", f"Choose one of: {', '.join(ORIENTATIONS)}.")
     _check_lengths(wanted, LONGEST_OF_RESOLUTION, at, found)
     _check_purposes(plan, wanted, at, rules, found)
+
+
+def _stopped(objective: str, why: str, rules: Rules) -> str:
+    others = [o for o in rules.wavelengths_of_objective if o not in rules.objectives_stopped]
+    choose = f"another objective, such as {others[0]}" if others else "another objective later"
+    return (
+        f"{objective} cannot be ordered now. {why}. Choose {choose}, or write to the facility; "
+        "the draft is kept."
+    )
 
 
 def _check_purposes(

@@ -167,6 +167,7 @@ class MaintenanceForm(EntryForm):
     field_order = ("listed_kind", "kind", "done", "others")
 
     def limit(self, microscope: Microscope) -> None:
+        self.fields["downtime_minutes"].required = False
         _own(self, "component", reads.built_in(microscope), empty="The whole instrument")
         self.initial.setdefault("performed_on", timezone.localdate())
 
@@ -215,7 +216,7 @@ class InstallForm(EntryForm):
         labels: ClassVar = {"installed_on": "Built in on"}
 
     def __init__(self, data: Any = None, *, microscope: Microscope) -> None:
-        self.new = NewComponentForm(data)
+        self.new_part = NewComponentForm(data)
         super().__init__(data, microscope=microscope)
 
     def limit(self, microscope: Microscope) -> None:
@@ -235,11 +236,11 @@ class InstallForm(EntryForm):
         if not self.is_of_new_part:
             super()._post_clean()
             return
-        if not self.new.is_valid():
+        if not self.new_part.is_valid():
             text = "Choose a part that is free, or describe the new one: what is marked below."
             self.add_error("component", text)
             return
-        self.instance.component = self.new.instance
+        self.instance.component = self.new_part.instance
         for name in ("position", "installed_on", "notes"):
             if name in self.cleaned_data:
                 setattr(self.instance, name, self.cleaned_data[name])
