@@ -11,6 +11,7 @@ from core_app.transitions import record_on
 from imaging_app.models import Microscope, Outage
 from imaging_app.services.guards import require_reason
 from imaging_app.services.upkeep.writing import held, insert, require_keeper
+from imaging_app.standing import day_and_time
 
 MOST_NOTE = 200
 
@@ -32,7 +33,7 @@ def end_outage(outage: Outage, *, by: User, at: datetime | None = None) -> None:
     require_keeper(by)
     now = at or timezone.now()
     if outage.ends_at and outage.ends_at <= now:
-        raise NotReady(f"{outage} is over since {outage.ends_at:%Y-%m-%d %H:%M}.")
+        raise NotReady(f"{outage} is over since {day_and_time(outage.ends_at)}.")
     with held(outage.microscope):
         still = Outage.objects.filter(Q(ends_at=None) | Q(ends_at__gt=now), pk=outage.pk)
         current = still.first()
