@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from unfold.admin import TabularInline
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from core_app.errors import DomainError
 from core_app.http import person
@@ -100,6 +102,11 @@ class ComponentAdmin(UpkeepAdmin):
         rows: QuerySet[Component] = super().get_queryset(request)
         return rows.prefetch_related("installations__microscope")
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "spec_url":
+            kwargs["assume_scheme"] = "https"
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
     @admin.display(description="built into")
     def where(self, component: Component) -> str:
         found = [i for i in component.installations.all() if i.active_key]
@@ -153,6 +160,38 @@ class ComponentInstallationAdmin(UpkeepAdmin):
         for_each(request, queryset, lambda i: upkeep.remove(i, by=person(request)), "removed")
 
 
+class Checklist(forms.CharField):
+    """What was looked at, one item a line; a line that begins with a hyphen was not done."""
+
+    def prepare_value(self, value: Any) -> Any:
+        if not isinstance(value, list):
+            return value
+        return "\n".join(item if is_done else f"- {item}" for item, is_done in value)
+
+    def to_python(self, value: Any) -> Any:
+        lines = [line.strip() for line in str(value or "").splitlines() if line.strip()]
+        return [[line.lstrip("- "), not line.startswith("-")] for line in lines]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(self.to_python(data) != (initial or []))
+
+
+class MaintenanceForm(JudgedForm):
+    """The entry as the page of the instrument takes it, with its items as text."""
+
+    checklist = Checklist(
+        required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 6}),
+        help_text="One item a line; a line that begins with a hyphen was not done.",
+    )  # fmt: skip
+
+    class Meta:
+        model = MaintenanceEntry
+        fields = (
+            "microscope", "component", "kind", "performed_on", "checklist", "notes",
+            "downtime_minutes", "next_due_on",
+        )  # fmt: skip
+
+
 class Due(admin.SimpleListFilter):
     """What is due; an entry that a newer one took the place of is due no more."""
 
@@ -180,6 +219,7 @@ class Due(admin.SimpleListFilter):
 class MaintenanceEntryAdmin(UpkeepAdmin):
     """What was done to the instruments, and when it is due again."""
 
+    form = MaintenanceForm
     enter = upkeep.log_maintenance
     list_display = (
         "performed_on", "microscope", "component", "kind", "performed_by", "downtime_minutes",

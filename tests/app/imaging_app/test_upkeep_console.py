@@ -135,6 +135,18 @@ def test_who_measured_and_where_is_not_changed_afterwards(console, imager):
     assert Calibration.objects.get().microscope == scope()
 
 
+def test_items_are_lines_of_text_and_an_untouched_list_stays(console, imager):
+    row = a_maintenance(by=imager, checklist=[["windows wiped", True], ["pump checked", False]])
+    address = page_of(MaintenanceEntry, "change", row.pk)
+    before = form_of(console, address)
+
+    console.post(address, {**before, "checklist": f"{before['checklist']}\nlid closed"})
+
+    row.refresh_from_db()
+    assert before["checklist"] == "windows wiped\n- pump checked"
+    assert row.checklist == [["windows wiped", True], ["pump checked", False], ["lid closed", True]]
+
+
 def test_parts_are_removed_and_retired_from_their_lists(console, imager):
     installation = a_built_in_part(by=imager)
 

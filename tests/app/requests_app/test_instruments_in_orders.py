@@ -116,7 +116,7 @@ def test_ordering_again_warns_at_once(researcher, imager, outage, words):
     placed = a_submitted_request(researcher)
     an_outage(by=imager, **outage)
 
-    answer = browser_of(researcher).post(f"/requests/{placed.folder}/clone/")
+    answer = browser_of(researcher).post(f"/requests/{placed.folder}/again/")
 
     said = [str(message) for message in get_messages(answer.wsgi_request)]
     assert any(words in one for one in said), json.dumps(said)
@@ -125,6 +125,6 @@ def test_ordering_again_warns_at_once(researcher, imager, outage, words):
 def test_ordering_again_says_nothing_while_all_is_well(researcher):
     placed = a_submitted_request(researcher)
 
-    answer = browser_of(researcher).post(f"/requests/{placed.folder}/clone/")
+    answer = browser_of(researcher).post(f"/requests/{placed.folder}/again/")
 
     assert len(list(get_messages(answer.wsgi_request))) == 1
