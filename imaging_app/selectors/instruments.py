@@ -127,9 +127,9 @@ def outages_of(microscope: Microscope) -> QuerySet[Outage]:
 
 
 def installations_of(microscope: Microscope) -> QuerySet[ComponentInstallation]:
-    """Return what is and was built in, the newest first."""
+    """Return what is built in by position, then what was, the newest first."""
     rows = microscope.installations.select_related("component", "installed_by", "microscope")
-    return rows.order_by("-installed_on", "-pk")
+    return rows.order_by(F("removed_on").desc(nulls_first=True), "position", "-installed_on", "-pk")
 
 
 def built_in(microscope: Microscope) -> QuerySet[Component]:

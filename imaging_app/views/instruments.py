@@ -120,7 +120,7 @@ def enter(request: HttpRequest, name: str, entry: str) -> HttpResponse:
     form = wanted.form(request.POST, microscope=microscope)
     if form.is_valid() and _is_saved(wanted, form, person(request)):
         messages.success(request, wanted.said)
-        return redirect(f"{_address_of(microscope)}#{wanted.key}")
+        return redirect(f"{_address_of(microscope)}#enter-{wanted.key}")
     return _page(request, microscope, refused={wanted.key: form})
 
 
@@ -153,6 +153,7 @@ def _page(
         "trends": list(reads.trends_of(microscope)),
         "today": timezone.localdate(at),
         "is_staff": is_staff,
+        "most": reads.MOST_ROWS,
         "entries": _entries(user, microscope, refused or {}),
     }
     status = REFUSED if refused else 200
