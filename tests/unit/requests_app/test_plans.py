@@ -5,6 +5,7 @@ from datetime import date
 
 import pytest
 
+from requests_app.cautions import warnings_of
 from requests_app.plans import (
     MOST_SAMPLES,
     ChannelPlan,
@@ -13,7 +14,6 @@ from requests_app.plans import (
     Rules,
     SamplePlan,
     problems_of,
-    warnings_of,
 )
 
 RULES = Rules(
