@@ -14,10 +14,20 @@ _EVERYTHING_READABLE = {
     "requests_app": ["request", "sample", "clearingbatch", "clearingsteplog", "clearingprotocol",
                      "species", "antibodytrial"],
     "imaging_app": ["imagingrequest", "imagingbatch", "imagingresolution", "imagingchannel",
-                    "rawdelivery", "microscope", "objective", "wavelength"],
+                    "rawdelivery", "microscope", "objective", "wavelength", "component",
+                    "componentinstallation", "maintenanceentry", "objectiveswap", "calibration",
+                    "outage"],
     "processing_app": ["processingrequest", "run", "step", "attempt", "product", "atlas"],
     "viewers_app": ["datalayer"],
     "core_app": ["event", "lab"],
+}  # fmt: skip
+
+_INSTRUMENTS = {
+    f"imaging_app.{model}": KEEP
+    for model in (
+        "microscope", "objective", "wavelength", "component", "componentinstallation",
+        "maintenanceentry", "objectiveswap", "calibration", "outage",
+    )
 }  # fmt: skip
 
 _OF_ROLE: dict[Role, dict[str, tuple[str, ...]]] = {
@@ -34,9 +44,7 @@ _OF_ROLE: dict[Role, dict[str, tuple[str, ...]]] = {
     Role.IMAGER: {
         "imaging_app.imagingbatch": WORK,
         "imaging_app.imagingrequest": WORK,
-        "imaging_app.microscope": KEEP,
-        "imaging_app.objective": KEEP,
-        "imaging_app.wavelength": KEEP,
+        **_INSTRUMENTS,
     },
     Role.PROCESSOR: {
         "processing_app.run": WORK,
@@ -52,6 +60,7 @@ _OF_ROLE: dict[Role, dict[str, tuple[str, ...]]] = {
         "requests_app.handoffday": (*KEEP, "delete"),
         "requests_app.antibodytrial": WORK,
         "imaging_app.imagingbatch": WORK,
+        **_INSTRUMENTS,
         "processing_app.run": WORK,
         "core_app.mail": VIEW,
         "core_app.user": KEEP,

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from imaging_app.views import batches, deliveries, queue, samples
+from imaging_app.views import batches, deliveries, instruments, queue, samples
 
 app_name = "imaging"
 urlpatterns = [
@@ -19,4 +19,9 @@ urlpatterns = [
     path("requests/<int:pk>/delivery/take-back/", deliveries.take_back, name="request-take-back"),
     path("requests/<int:pk>/skip/", samples.skip, name="request-skip"),
     path("requests/<int:pk>/reopen/", samples.reopen, name="request-reopen"),
+    path("instruments/", instruments.instrument_list, name="instrument-list"),
+    path("instruments/outages/<int:pk>/end/", instruments.end_outage, name="outage-end"),
+    path("instruments/parts/<int:pk>/remove/", instruments.remove_part, name="part-remove"),
+    path("instruments/<str:name>/", instruments.instrument_page, name="instrument-page"),
+    path("instruments/<str:name>/enter/<str:entry>/", instruments.enter, name="instrument-enter"),
 ]

@@ -110,6 +110,10 @@ class Rules:
     usernames: Collection[str] = frozenset()
     subjects: Collection[str] = frozenset()
     owner: str = ""
+    # Objective → what is the matter with its microscope: so much that it cannot be ordered now,
+    # or something to know before it is.
+    objectives_stopped: Mapping[str, str] = field(default_factory=dict)
+    objectives_limited: Mapping[str, str] = field(default_factory=dict)
 
 
 Problems = dict[str, list[str]]
@@ -128,42 +132,6 @@ def problems_of(plan: RequestPlan, rules: Rules) -> Problems:
     if not plan.self_clearing:
         _check_capacity(plan.samples, rules, found)
     return found
-
-
-def warnings_of(plan: RequestPlan, rules: Rules) -> list[str]:
-    """Return what may be meant but looks odd; nothing of it stops a submission."""
-    blind = [
-        sample.name
-        for sample in plan.samples
-        if any(not r.atlas and _is_registered(r) for r in sample.resolutions)
-    ]
-    found = (
-        [f"{_named(blind)} is registered without an atlas; choose one in the imaging dialog."]
-        if blind and rules.atlases
-        else []
-    )
-    odd = [
-        sample.name
-        for sample in plan.samples
-        if (sample.antibody1.strip() or sample.antibody2.strip())
-        and sample.protocol not in rules.protocols_needing_antibody
-    ]
-    if not odd:
-        return found
-    return [
-        *found,
-        f"Antibodies are named for {_named(odd)}, but the protocol does not stain. "
-        "Choose a staining protocol, or leave the antibodies out.",
-    ]
-
-
-def _is_registered(wanted: ResolutionPlan) -> bool:
-    return any("registration" in channel.purposes for channel in wanted.channels)
-
-
-def _named(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:3])
-    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
 
 
 def _add(found: Problems, address: str, message: str) -> None:
@@ -310,6 +278,8 @@ def _check_resolution(
     if known is None:
         _add(found, f"{at}.objective", f"{wanted.objective} is not an objective of this facility.")
         return
+    if stopped := rules.objectives_stopped.get(wanted.objective, ""):
+        _add(found, f"{at}.objective", _stopped(wanted.objective, stopped, rules))
     strange = [c.wavelength for c in wanted.channels if c.wavelength not in known]
     if strange:
         _add(
@@ -332,6 +302,15 @@ def _check_resolution(
         _add(found, f"{at}.final_orientation", f"Choose one of: {', '.join(ORIENTATIONS)}.")
     _check_lengths(wanted, LONGEST_OF_RESOLUTION, at, found)
     _check_purposes(plan, wanted, at, rules, found)
+
+
+def _stopped(objective: str, why: str, rules: Rules) -> str:
+    others = [o for o in rules.wavelengths_of_objective if o not in rules.objectives_stopped]
+    choose = f"another objective, such as {others[0]}" if others else "another objective later"
+    return (
+        f"{objective} cannot be ordered now. {why}. Choose {choose}, or write to the facility; "
+        "the draft is kept."
+    )
 
 
 def _check_purposes(

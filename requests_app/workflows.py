@@ -1,6 +1,7 @@
 """Use cases that begin with a request and span the apps: submit, withdraw, close."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
@@ -13,6 +14,7 @@ from core_app.models import Lab, User
 from core_app.roles import Role
 from imaging_app import selectors as imaging_reads
 from imaging_app.models import ImagingBatch, ImagingRequest
+from imaging_app.selectors import instruments
 from imaging_app.services import imaging, rounds
 from imaging_app.states import ImagingState
 from processing_app.models import Atlas, Run
@@ -32,6 +34,7 @@ def current_rules(plan: RequestPlan, *, owner: User) -> Rules:
     species = {s.name: s.only_generic_imaging for s in Species.objects.all()}
     protocols = list(selectors.offered_protocols())
     objectives = list(imaging_reads.offered_objectives())
+    notices = instruments.objective_notices(objectives, timezone.now())
     today = timezone.localdate()
     days = handoff_days([s.expected_handoff_date for s in plan.samples if s.expected_handoff_date])
     is_crowded = any(not day.is_open or day.left is not None for day in days.values())
@@ -60,7 +63,23 @@ def current_rules(plan: RequestPlan, *, owner: User) -> Rules:
         usernames=_known_people([plan.auditor]),
         subjects=_known_subjects(names, owner) if names else frozenset(),
         owner=owner.username,
+        objectives_stopped={o: n.text for o, n in notices.items() if n.is_refused},
+        objectives_limited={o: n.text for o, n in notices.items() if not n.is_refused},
     )
+
+
+def notices_of_draft(contents: Mapping[str, Any]) -> list[str]:
+    """Return what is the matter now with the microscopes of the objectives in a draft."""
+    names = {wanted["objective"] for row in contents["samples"] for wanted in row["imaging"]}
+    chosen = imaging_reads.offered_objectives().filter(name__in=names)
+    notices = instruments.objective_notices(chosen, timezone.now()) if names else {}
+    texts = [
+        f"{one.text}. It cannot be ordered now; choose another objective before you submit."
+        if one.is_refused
+        else f"{one.text}. You can order it; imaging may take longer."
+        for one in notices.values()
+    ]
+    return list(dict.fromkeys(texts))
 
 
 def _known_people(usernames: Iterable[str]) -> frozenset[str]:

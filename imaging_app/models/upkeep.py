@@ -193,4 +193,5 @@ class Outage(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.microscope} {self.get_severity_display().lower()} from {self.starts_at}"
+        begins = f"{timezone.localtime(self.starts_at):%Y-%m-%d %H:%M}"
+        return f"{self.microscope} {self.get_severity_display().lower()} from {begins}"

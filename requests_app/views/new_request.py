@@ -232,4 +232,6 @@ def _open_copy(request: HttpRequest, contents: drafts.Draft, of: str) -> HttpRes
     messages.success(
         request, f"This draft has the contents of “{of}”, without its dates. Nothing is submitted."
     )
+    for notice in workflows.notices_of_draft(contents):
+        messages.warning(request, notice)
     return redirect("requests:draft-edit", draft.pk)

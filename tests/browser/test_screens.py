@@ -5,11 +5,25 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page
 
+from tests.support import instruments
 from tests.support import world as worlds
 from tests.support.browser import accessibility_problems
 from tests.support.world import Person, World
 
 Opened = Callable[..., Page]
+
+
+def an_instrument_with_a_history(world: World) -> str:
+    """Return the page of an instrument with something in each of its sections."""
+    by = world.accounts["technician"]
+    instruments.an_outage(by=by, severity="limited", ends_in=48)
+    instruments.a_built_in_part(by=by)
+    instruments.a_maintenance(by=by, due_in=-2, checklist=[["windows wiped", False]])
+    instruments.a_swap(by=by, to="1.3x")
+    for ago, value in ((60, 6.1), (30, 6.4), (2, 6.0)):
+        instruments.a_calibration(by=by, ago=ago, value=value)
+    return "/imaging/instruments/lavision/"
+
 
 SCREENS: dict[str, tuple[Person, Callable[[World], str]]] = {
     "home": (Person.OWNER, lambda w: "/"),
@@ -37,6 +51,9 @@ SCREENS: dict[str, tuple[Person, Callable[[World], str]]] = {
         lambda w: f"/clearing/batches/{worlds.batch_of(w.main.clearing).pk}/",
     ),
     "imaging": (Person.IMAGER, lambda w: "/imaging/"),
+    "instruments": (Person.OWNER, lambda w: "/imaging/instruments/"),
+    "an instrument": (Person.OWNER, lambda w: "/imaging/instruments/lavision/"),
+    "upkeep of an instrument": (Person.IMAGER, lambda w: an_instrument_with_a_history(w)),
     "imaging a sample": (
         Person.IMAGER,
         lambda w: f"/imaging/requests/{worlds.imaging_request_of(w.main.imaging).pk}/",

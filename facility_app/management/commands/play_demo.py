@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
+from django.utils import timezone
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -19,6 +20,7 @@ from core_app.accounts import DEMO_PASSWORD
 from core_app.errors import DomainError, OutsideError
 from core_app.models import User
 from facility_app.demo import play, proof, raw, serving
+from facility_app.demo.instruments import seed_instruments
 from facility_app.people import DEMO_PEOPLE, seed_people
 from imaging_app.models import ImagingRequest
 from processing_app.models import Attempt, Run
@@ -70,6 +72,7 @@ class Command(BaseCommand):
         data = _data_of(options)
         self._prepare()
         people = seed_people()
+        seed_instruments(people["imager"], today=timezone.localdate())
         with contextlib.nullcontext() if options["no_serve"] else serving.running_site():
             if not options["no_serve"]:
                 self.console.print(

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 
 from core_app.models import User
 from requests_app import workflows
+from requests_app.cautions import warnings_of
 from requests_app.forms.requests.about import AboutForm
 from requests_app.models import Request
 from requests_app.models.request import SAMPLE_NAME, folder_of
@@ -21,7 +22,6 @@ from requests_app.plans import (
     Rules,
     SamplePlan,
     problems_of,
-    warnings_of,
 )
 from requests_app.states import RequestState
 

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from imaging_app.models import Objective
 from imaging_app.selectors import offered_objectives
+from imaging_app.selectors.instruments import objective_notices
 from processing_app.models import Atlas
 from processing_app.services.requests import is_processable
 from requests_app import selectors
@@ -73,10 +74,17 @@ def options() -> dict[str, Any]:
 
 
 def _microscopes(objectives: Sequence[Objective]) -> list[dict[str, Any]]:
+    notices = objective_notices(objectives, timezone.now())
     groups: dict[int, dict[str, Any]] = {}
     for objective in objectives:
-        scope = objective.microscope
-        group = groups.setdefault(scope.pk, {"label": scope.label, "objectives": []})
+        scope, notice = objective.microscope, notices.get(objective.name)
+        about = {
+            "label": scope.label,
+            "notice": notice.text if notice else "",
+            "is_stopped": bool(notice and notice.is_refused),
+            "objectives": [],
+        }
+        group = groups.setdefault(scope.pk, about)
         group["objectives"].append(_objective(objective))
     return list(groups.values())
 

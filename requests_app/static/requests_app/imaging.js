@@ -60,9 +60,18 @@ export class ImagingDialog {
   fill() {
     this.body.replaceChildren(...this.options.microscopes.map((scope) => {
       const group = make("fieldset", { className: "imaging-scope" }, make("legend", { textContent: scope.label }));
-      group.append(...scope.objectives.map((objective) => this.block(objective)));
+      if (scope.notice) group.append(this.notice(scope));
+      group.append(...scope.objectives.map((objective) => this.block(objective, scope)));
       return group;
     }), ...this.strange());
+  }
+
+  notice(scope) {
+    const then = scope.is_stopped
+      ? "It cannot be ordered now: choose an objective of another microscope, or write to the facility."
+      : "You can order it; imaging may take longer.";
+    return make("p", { className: `imaging-notice ${scope.is_stopped ? "is-failed" : "is-needs-you"}` },
+      make("strong", { textContent: scope.is_stopped ? "Down. " : "Look here. " }), `${scope.notice}. ${then}`);
   }
 
   // Objectives that are not offered (any more) can only be taken out.
@@ -78,10 +87,11 @@ export class ImagingDialog {
     });
   }
 
-  block(objective) {
+  block(objective, scope) {
     const wanted = this.chosen.get(objective.name);
     const tick = make("input", { type: "checkbox", className: "form-check-input", checked: Boolean(wanted) });
-    tick.disabled = !wanted && this.chosen.size >= this.options.limits.objectives;
+    // What was chosen before the microscope went down can still be taken out.
+    tick.disabled = !wanted && (scope.is_stopped || this.chosen.size >= this.options.limits.objectives);
     tick.addEventListener("change", () => this.choose(objective, tick.checked));
     const head = make("label", { className: "imaging-head plain" }, tick,
       make("strong", { textContent: objective.name }),

@@ -20,6 +20,7 @@ from requests_app.selectors.handoffs import handoff_days, open_days, seen_of
 from requests_app.services import clearing, planning, requests
 from requests_app.services.requests import receive
 from tests.app.rights.outcomes import Outcome
+from tests.support import instruments
 from tests.support import world as worlds
 from tests.support.scenarios import a_typed_draft
 from tests.support.world import PLANES, SUBFOLDER, Person, Series, World
@@ -303,6 +304,25 @@ def an_entry(action: str, *, z_step: str = "10") -> Ready:
     return of(typed)
 
 
+OUTAGE = {"outage-severity": "down", "outage-reason": "No laser"}
+
+
+def an_entry_of_upkeep(world: World, person: Person) -> Asked:
+    return Asked(("lavision", "outage"), OUTAGE)
+
+
+def an_outage(world: World, person: Person) -> Asked:
+    return Asked((instruments.an_outage(by=world.accounts["technician"], begins_in=-1).pk,))
+
+
+def a_part(world: World, person: Person) -> Asked:
+    return Asked((instruments.a_built_in_part(by=world.accounts["technician"]).pk,))
+
+
+def an_instrument(world: World, person: Person) -> Asked:
+    return Asked(("lavision",))
+
+
 def a_renewal(series: Series) -> Asked:
     return Asked((series.view.uuid,), headers={"origin": settings.VIEWER_URL})
 
@@ -416,6 +436,15 @@ ROWS: tuple[Row, ...] = (
     button("imaging:request-enter",   an_entry("complete"), IMAGERS, case="complete"),
     button("imaging:request-skip",    sample_being_imaged,  IMAGERS),
     button("imaging:request-reopen",  imaged_sample,        IMAGING_STAFF),
+    # ------ instruments
+    page("imaging:instrument-list",   nothing,              SIGNED_IN),
+    page("imaging:instrument-page",   an_instrument,        SIGNED_IN),
+    button("imaging:instrument-enter", an_entry_of_upkeep,  IMAGING_STAFF,
+           hidden_from=set()),
+    button("imaging:outage-end",      an_outage,            IMAGING_STAFF,
+           hidden_from=set()),
+    button("imaging:part-remove",     a_part,               IMAGING_STAFF,
+           hidden_from=set()),
     # ------ processing
     page("processing:run-list",       nothing,              SIGNED_IN),
     page("processing:run-detail",     a_run,                READERS),

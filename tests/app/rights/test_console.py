@@ -1,5 +1,6 @@
 """The staff console gives each role what its table says, and never touches states or history."""
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
-from core_app.models import Event
+from core_app.models import Event, User
 from processing_app.models import Atlas, ProcessingRequest
 from requests_app.models import AntibodyTrial, HandoffDay, Request, Subject
 from requests_app.services import clearing
@@ -22,6 +23,7 @@ from tests.app.rights import walk
 from tests.app.rights.console_table import CONSOLE, OF_LIBRARIES, ROLES, WITHOUT_HISTORY
 from tests.app.rights.outcomes import fingerprint
 from tests.app.rights.table import APPLICATION, P
+from tests.support import instruments
 from tests.support import world as worlds
 from tests.support.world import Person, World
 
@@ -33,6 +35,20 @@ STATEFUL = [label for label in CONSOLE if hasattr(apps.get_model(label), "TABLE"
 
 def admin_of(label: str) -> ModelAdmin:
     return admin.site._registry[apps.get_model(label)]
+
+
+def _technician(world: World) -> User:
+    return world.accounts["technician"]
+
+
+UPKEEP: dict[str, Callable[[World], Model]] = {
+    "component": lambda w: instruments.a_part(by=_technician(w)),
+    "componentinstallation": lambda w: instruments.a_built_in_part(by=_technician(w)),
+    "maintenanceentry": lambda w: instruments.a_maintenance(by=_technician(w)),
+    "objectiveswap": lambda w: instruments.a_swap(by=_technician(w), to="1.3x"),
+    "calibration": lambda w: instruments.a_calibration(by=_technician(w)),
+    "outage": lambda w: instruments.an_outage(by=_technician(w)),
+}
 
 
 def row_of(label: str, world: World) -> Model:
@@ -49,6 +65,7 @@ def row_of(label: str, world: World) -> Model:
         "requests_app.sample": lambda: worlds.sample_of(world.main.imaged),
         "imaging_app.objective": lambda: _resolution(world).objective,
         "imaging_app.microscope": lambda: _resolution(world).objective.microscope,
+        **{f"imaging_app.{kind}": lambda make=make: make(world) for kind, make in UPKEEP.items()},
         "processing_app.atlas": _an_atlas,
         "processing_app.processingrequest": lambda: ProcessingRequest.objects.get(
             imaging_request=worlds.imaging_request_of(world.main.imaged)

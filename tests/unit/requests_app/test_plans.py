@@ -5,6 +5,7 @@ from datetime import date
 
 import pytest
 
+from requests_app.cautions import warnings_of
 from requests_app.plans import (
     MOST_SAMPLES,
     ChannelPlan,
@@ -13,7 +14,6 @@ from requests_app.plans import (
     Rules,
     SamplePlan,
     problems_of,
-    warnings_of,
 )
 
 RULES = Rules(
@@ -38,6 +38,7 @@ RULES = Rules(
     subjects=frozenset({"m-1"}),
     owner="owner",
 )  # fmt: skip
+LIMITED = "LaVision: limited until 2030-01-09 17:00: one arm"
 REGISTER = ResolutionPlan("1.3x", (ChannelPlan("488", ("registration",)),), atlas="allen_2017")
 SAMPLE = SamplePlan("b1", "uDISCO", expected_handoff_date=date(2030, 1, 2), resolutions=(REGISTER,))
 PLAN = RequestPlan("r", "d", "mouse", "a@example.org", "lab", (SAMPLE,))
@@ -232,3 +233,27 @@ def test_white_space_within_an_antibody_does_not_split_a_batch() -> None:
         replace(SAMPLE, antibody1="anti-cFos\r\n1:500").chemistry
         == replace(SAMPLE, antibody1="anti-cFos  1:500").chemistry
     )
+
+
+def test_an_objective_whose_microscope_is_down_is_refused_with_another():
+    rules = replace(RULES, objectives_stopped={"1.3x": "LaVision: down: laser"})
+
+    found = problems_of(PLAN, rules)["samples.0.resolutions.0.objective"]
+
+    assert found == [
+        "1.3x cannot be ordered now. LaVision: down: laser. Choose another objective, such as 2x, "
+        "or write to the facility; the draft is kept."
+    ]
+
+
+def test_what_is_limited_is_said_once_with_its_objectives():
+    again = replace(SAMPLE, name="b2")
+    rules = replace(RULES, objectives_limited={"1.3x": LIMITED, "2x": LIMITED})
+
+    found = warnings_of(replace(PLAN, samples=(SAMPLE, again)), rules)
+
+    assert found == [f"{LIMITED} (1.3x). You can order it; imaging may take longer."]
+
+
+def test_objectives_of_others_are_not_warned_of():
+    assert warnings_of(PLAN, replace(RULES, objectives_limited={"2x": LIMITED})) == []
