@@ -32,6 +32,7 @@ _OF_ROLE: dict[Role, dict[str, tuple[str, ...]]] = {
         "requests_app.antibodytrial": WORK,
     },
     Role.IMAGER: {
+        "imaging_app.booking": WORK,
         "imaging_app.imagingbatch": WORK,
         "imaging_app.imagingrequest": WORK,
         "imaging_app.microscope": KEEP,
@@ -51,6 +52,7 @@ _OF_ROLE: dict[Role, dict[str, tuple[str, ...]]] = {
         "requests_app.handoffweekday": WORK,
         "requests_app.handoffday": (*KEEP, "delete"),
         "requests_app.antibodytrial": WORK,
+        "imaging_app.booking": WORK,
         "imaging_app.imagingbatch": WORK,
         "processing_app.run": WORK,
         "core_app.mail": VIEW,

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from imaging_app.views import batches, deliveries, queue, samples
+from imaging_app.views import batches, bookings, deliveries, queue, samples, utilization
 
 app_name = "imaging"
 urlpatterns = [
@@ -19,4 +19,15 @@ urlpatterns = [
     path("requests/<int:pk>/delivery/take-back/", deliveries.take_back, name="request-take-back"),
     path("requests/<int:pk>/skip/", samples.skip, name="request-skip"),
     path("requests/<int:pk>/reopen/", samples.reopen, name="request-reopen"),
+    path("calendar/", bookings.index, name="calendar"),
+    path("calendar/bookings/<int:pk>/", bookings.booking_page, name="booking"),
+    path("calendar/bookings/<int:pk>/move/", bookings.move, name="booking-move"),
+    path("calendar/bookings/<int:pk>/cancel/", bookings.cancel, name="booking-cancel"),
+    # Nothing keeps a slash out of the name of a microscope.
+    path("calendar/<path:name>/book/", bookings.book, name="calendar-book"),
+    path("calendar/<path:name>/utilization/", utilization.page, name="calendar-utilization"),
+    path(
+        "calendar/<path:name>/utilization.csv", utilization.as_csv, name="calendar-utilization-csv"
+    ),
+    path("calendar/<path:name>/", bookings.week, name="calendar-week"),
 ]

@@ -64,6 +64,7 @@ CONSOLE: Mapping[str, Rights] = {
     "requests_app.handoffday":       _rights("", (CLEARING, "vacd"), delete_selected=CLEARING),
     "imaging_app.microscope":        _rights("v", (S | {P.IMAGER}, "vac")),
     "imaging_app.objective":         _rights("v", (S | {P.IMAGER}, "vac")),
+    "imaging_app.booking":          _rights("", (IMAGING, "vc"), cancel_bookings=IMAGING),
     "imaging_app.imagingbatch":      _rights("v", (IMAGING, "vc"), start_batches=IMAGING),
     "imaging_app.imagingrequest":    _rights("v", (S | {P.IMAGER}, "vc")),
     "imaging_app.imagingresolution": _rights("v"),
