@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 720, 200
-LEFT, BOTTOM, TOP = 48, 24, 8
-MOST_LABELS = 12
+LEFT, BOTTOM, TOP = 48, 24, 16
+MOST_LABELS = 6
 STEPS = (1, 2, 5)
 LINES = 4
 

@@ -18,7 +18,7 @@ FORMAT = "%Y-%m-%dT%H:%M"
 MOMENTS = ("begins", "ends")
 NO_MOMENT = "Give day and time, such as 2026-12-01 09:00."
 MOST_DAYS = 5 * 366
-LOOKS_BACK = timedelta(weeks=12)
+LOOKS_BACK = timedelta(weeks=11)
 
 
 class MomentInput(forms.TextInput):
@@ -185,7 +185,8 @@ class PeriodForm(forms.Form):
     by = forms.ChoiceField(label="By", choices=[(WEEK, "week"), (MONTH, "month")])
 
     def __init__(self, data: Any, *, today: date) -> None:
-        usual = {"start": today - LOOKS_BACK + timedelta(days=1), "end": today, "by": self.WEEK}
+        monday = today - timedelta(days=today.weekday())
+        usual = {"start": monday - LOOKS_BACK, "end": today, "by": self.WEEK}
         given = {name: data.get(name) or value for name, value in usual.items()}
         super().__init__(given)
 

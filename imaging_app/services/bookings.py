@@ -66,6 +66,7 @@ def move(booking: Booking, slot: Slot, *, purpose: str, seen: int, by: User) -> 
         held = _hold(booking.microscope)
         now = _as_seen(booking, seen)
         before = reads.slot_of(now)
+        slot = Slot(_kept(before.begins, slot.begins), _kept(before.ends, slot.ends))
         if (before, now.purpose) == (slot, text):
             return
         _require_possible(slot, before=before)
@@ -128,12 +129,17 @@ def _require_possible(slot: Slot, *, before: Slot | None = None) -> None:
             f"At most {LONGEST.days} days go into one booking; this is "
             f"{length_words(slot.length)}. End it earlier, or book several.",
         )
-    # Forms know minutes only.
-    is_kept = before is not None and slot.begins == before.begins.replace(second=0, microsecond=0)
+    is_kept = before is not None and slot.begins == before.begins
     if slot.begins < now - GRACE and not is_kept:
         raise _refused("begins", f"This is past. Begin at {_clock(next_quarter(now))} or later.")
     if slot.begins > now + FARTHEST:
         raise _refused("begins", "Choose a day within the next two years.")
+
+
+def _kept(before: datetime, given: datetime) -> datetime:
+    """Return the old time where the new one is the same minute: forms know no seconds."""
+    first, second = (moment.replace(second=0, microsecond=0) for moment in (before, given))
+    return before if first == second else given
 
 
 def _require_bookable(microscope: Microscope) -> None:

@@ -28,6 +28,7 @@ from imaging_app.slots import Slot, next_quarter
 from requests_app.forms.clearing import add_refusal
 
 REFUSED = 422
+QUARTERS_OF_WORDS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Block:
     entry: reads.Entry
     place: weeks.Place
     lane: int
+    is_covered: bool = False
 
     @property
     def clock(self) -> str:
@@ -58,14 +60,13 @@ class Day:
     day: date
     is_today: bool
     is_past: bool
-    outages: list[Block]
-    bookings: list[Block]
+    blocks: list[Block]
     change: weeks.Change | None
     opens_at: str
 
     @property
-    def is_free(self) -> bool:
-        return not self.outages and not self.bookings
+    def has_outage(self) -> bool:
+        return any(block.entry.is_outage for block in self.blocks)
 
 
 @require_GET
@@ -100,10 +101,12 @@ def week(request: HttpRequest, name: str) -> HttpResponse:
     microscope, user = reads.get_microscope(name), person(request)
     today = timezone.localdate()
     monday = weeks.monday_of(request.GET.get("week", ""), today=today)
+    entries = _entries(microscope, monday, user)
     context = {
         "microscope": microscope,
         "microscopes": reads.all_microscopes(),
-        "days": _days(microscope, monday, user),
+        "days": _days(entries, monday),
+        "outages": [entry for entry in entries if entry.is_outage],
         "monday": monday,
         "sunday": monday + timedelta(days=6),
         "before": monday - timedelta(days=7),
@@ -118,10 +121,14 @@ def week(request: HttpRequest, name: str) -> HttpResponse:
     return render(request, "imaging_app/booking_week.html", context)
 
 
-def _days(microscope: Microscope, monday: date, user: User) -> list[Day]:
+def _entries(microscope: Microscope, monday: date, user: User) -> list[reads.Entry]:
+    days = weeks.days_of(monday)
+    frame = weeks.frame_of(days[0], days[-1], timezone.get_current_timezone())
+    return reads.entries_in(frame, microscope, to=user)[microscope.pk]
+
+
+def _days(entries: list[reads.Entry], monday: date) -> list[Day]:
     days, zone = weeks.days_of(monday), timezone.get_current_timezone()
-    frame = weeks.frame_of(days[0], days[-1], zone)
-    entries = reads.entries_in(frame, microscope, to=user)[microscope.pk]
     placed = [(e, place) for e in entries for place in weeks.places_of(e.slot, days, zone)]
     return [_day(day, [pair for pair in placed if pair[1].day == day]) for day in days]
 
@@ -130,17 +137,28 @@ def _day(day: date, placed: list[tuple[reads.Entry, weeks.Place]]) -> Day:
     today = timezone.localdate()
     booked = [(entry, place) for entry, place in placed if not entry.is_outage]
     lanes = weeks.lanes_of([place for _, place in booked])
+    bookings = [Block(*pair, lane) for pair, lane in zip(booked, lanes, strict=True)]
+    outages = [
+        Block(entry, place, 0, is_covered=_is_covered(place, booked))
+        for entry, place in placed
+        if entry.is_outage
+    ]
     opens = datetime.combine(day, time(settings.WORKDAY_START))
     soon = next_quarter(timezone.localtime()).replace(tzinfo=None)
     return Day(
         day=day,
         is_today=day == today,
         is_past=day < today,
-        outages=[Block(entry, place, 0) for entry, place in placed if entry.is_outage],
-        bookings=[Block(*pair, lane) for pair, lane in zip(booked, lanes, strict=True)],
+        blocks=sorted([*outages, *bookings], key=lambda block: block.place.first),
         change=weeks.change_on(day, timezone.get_current_timezone()),
         opens_at=f"{max(opens, soon):%Y-%m-%dT%H:%M}",
     )
+
+
+def _is_covered(place: weeks.Place, booked: list[tuple[reads.Entry, weeks.Place]]) -> bool:
+    """Return True where a booking would hide the words of an outage, which stand at its top."""
+    words = place.first + QUARTERS_OF_WORDS
+    return any(other.first < words and place.first < other.last for _, other in booked)
 
 
 @require_http_methods(["GET", "POST"])

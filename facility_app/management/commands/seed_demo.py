@@ -9,6 +9,7 @@ from django.utils import timezone
 from core_app import notices
 from core_app.accounts import DEMO_PASSWORD
 from core_app.models import User
+from facility_app.bookings import seed_bookings
 from facility_app.people import DEMO_LAB, DEMO_PEOPLE, seed_people
 from requests_app.models import Request
 from requests_app.plans import MOST_SAMPLES, ChannelPlan, RequestPlan, ResolutionPlan, SamplePlan
@@ -31,7 +32,9 @@ class Command(BaseCommand):
             raise CommandError("The demo accounts have a known password, so they need DEBUG=1.")
         if not 1 <= options["samples"] <= MOST_SAMPLES:
             raise CommandError(f"--samples lies between 1 and {MOST_SAMPLES}.")
-        owner = seed_people()["researcher"]
+        people = seed_people()
+        owner = people["researcher"]
+        seed_bookings(people)
         with notices.silenced():  # nobody asked for these, so nobody is told of them
             made = sum(
                 _submit(owner, number, options["samples"])
