@@ -63,7 +63,6 @@ class BookingAdmin(HistoryMixin, AskingAdmin):
         "purpose", "person__username", "person__first_name", "person__last_name",
         "microscope__name", "microscope__label", "batch__clearing_batch__request__name",
     )  # fmt: skip
-    date_hierarchy = "starts_at"
     ordering = ("-starts_at", "-id")
     fields = (
         "microscope", "when", "person", "purpose", "batch", "booked_by", "created_at",
