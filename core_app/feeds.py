@@ -31,16 +31,21 @@ def feeds_of(user: User) -> QuerySet[CalendarFeed]:
     return CalendarFeed.objects.filter(user=user, revoked_at=None)
 
 
-def make_feed(user: User, scope: str) -> str:
-    """Make an address and return its token, which is kept nowhere: show it now or never."""
+def make_feed(user: User, scope: str, *, about: int | None = None) -> str:
+    """Make an address and return its token, which is kept nowhere: show it now or never.
+
+    `about` is the id of the microscope, for a calendar of one.
+    """
     if scope not in CalendarFeed.Scope.values:
         raise Invalid("Choose what the calendar shows.", fields={"scope": ["Choose one."]})
+    if (scope == CalendarFeed.Scope.MICROSCOPE) != (about is not None):
+        raise Invalid("Choose one of the microscopes.", fields={"scope": ["Choose one."]})
     if CalendarFeed.Scope(scope) not in scopes_for(user):
         raise NotAllowed("Only clearing staff and managers subscribe to everybody's work.")
     if feeds_of(user).count() >= MOST_FEEDS:
         raise NotReady(f"You have {MOST_FEEDS} addresses; revoke one that is no longer used.")
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    CalendarFeed.objects.create(user=user, scope=scope, digest=digest_of(token))
+    CalendarFeed.objects.create(user=user, scope=scope, about_id=about, digest=digest_of(token))
     return token
 
 

@@ -42,6 +42,7 @@ _OF_ROLE: dict[Role, dict[str, tuple[str, ...]]] = {
         "requests_app.antibodytrial": WORK,
     },
     Role.IMAGER: {
+        "imaging_app.booking": WORK,
         "imaging_app.imagingbatch": WORK,
         "imaging_app.imagingrequest": WORK,
         **_INSTRUMENTS,
@@ -59,6 +60,7 @@ _OF_ROLE: dict[Role, dict[str, tuple[str, ...]]] = {
         "requests_app.handoffweekday": WORK,
         "requests_app.handoffday": (*KEEP, "delete"),
         "requests_app.antibodytrial": WORK,
+        "imaging_app.booking": WORK,
         "imaging_app.imagingbatch": WORK,
         **_INSTRUMENTS,
         "processing_app.run": WORK,

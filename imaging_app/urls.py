@@ -2,7 +2,15 @@
 
 from django.urls import path
 
-from imaging_app.views import batches, deliveries, instruments, queue, samples
+from imaging_app.views import (
+    batches,
+    bookings,
+    deliveries,
+    instruments,
+    queue,
+    samples,
+    utilization,
+)
 
 app_name = "imaging"
 urlpatterns = [
@@ -24,4 +32,15 @@ urlpatterns = [
     path("instruments/parts/<int:pk>/remove/", instruments.remove_part, name="part-remove"),
     path("instruments/<str:name>/", instruments.instrument_page, name="instrument-page"),
     path("instruments/<str:name>/enter/<str:entry>/", instruments.enter, name="instrument-enter"),
+    path("calendar/", bookings.index, name="calendar"),
+    path("calendar/bookings/<int:pk>/", bookings.booking_page, name="booking"),
+    path("calendar/bookings/<int:pk>/move/", bookings.move, name="booking-move"),
+    path("calendar/bookings/<int:pk>/cancel/", bookings.cancel, name="booking-cancel"),
+    # Nothing keeps a slash out of the name of a microscope.
+    path("calendar/<path:name>/book/", bookings.book, name="calendar-book"),
+    path("calendar/<path:name>/utilization/", utilization.page, name="calendar-utilization"),
+    path(
+        "calendar/<path:name>/utilization.csv", utilization.as_csv, name="calendar-utilization-csv"
+    ),
+    path("calendar/<path:name>/", bookings.week, name="calendar-week"),
 ]

@@ -15,9 +15,13 @@ class CalendarFeed(models.Model):
         MINE = "mine", "What is planned for me"
         CLEARING = "clearing", "All planned clearing"
         HANDOFFS = "handoffs", "Expected hand-offs"
+        MICROSCOPE = "microscope", "The calendar of a microscope"
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="feeds")
     scope = models.CharField(max_length=12, choices=Scope, default=Scope.MINE)
+    about_id = models.BigIntegerField(
+        null=True, blank=True, editable=False, help_text="The microscope whose calendar it is."
+    )
     digest = models.CharField(max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)

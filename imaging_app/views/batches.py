@@ -28,6 +28,7 @@ def batch_page(request: HttpRequest, pk: int) -> HttpResponse:
         "done": sum(sample.state in OVER for sample in samples),
         "is_cleared": selectors.is_cleared(batch),
         "can_start": selectors.can_start(batch, person(request)),
+        "can_book": batch.state not in OVER and selectors.may_image(batch, person(request)),
     }
     return render(request, "imaging_app/imaging_batch.html", context)
 

@@ -30,6 +30,7 @@ ENTRIES = (
     Entry("Clearing", "/clearing/", (Role.CLEARER, Role.MANAGER)),
     Entry("Imaging", "/imaging/", (Role.IMAGER, Role.MANAGER)),
     Entry("Processing", "/processing/", (Role.PROCESSOR, Role.MANAGER, Role.OPERATOR)),
+    Entry("Microscopes", "/imaging/calendar/"),
     Entry("Viewers", "/viewers/"),
     Entry("Antibodies", "/clearing/antibodies/"),
 )

@@ -11,9 +11,12 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from core_app import feeds
 from core_app.http import person, refusals_as_messages
-from core_app.models import CalendarFeed
+from core_app.models import CalendarFeed, User
+from imaging_app.selectors import feeds as of_microscopes
 from requests_app.feeds import calendar_of
 from requests_app.selectors.feeds import entries_of
+
+MICROSCOPE = f"{CalendarFeed.Scope.MICROSCOPE.value}:"
 
 
 @require_safe
@@ -23,12 +26,27 @@ def calendar(request: HttpRequest, token: str) -> HttpResponse:
     if feed is None:
         raise Http404("There is no such calendar.")
     feeds.note_use(feed)
-    name = f"{CalendarFeed.Scope(feed.scope).label} ({settings.SITE_HOST})"
-    text = calendar_of(entries_of(feed), name=name, stamp=timezone.now())
+    label = _label_of(feed, of_microscopes.names())
+    events = [*entries_of(feed), *of_microscopes.entries_of(feed)]
+    text = calendar_of(events, name=f"{label} ({settings.SITE_HOST})", stamp=timezone.now())
     answer = HttpResponse(text, content_type="text/calendar; charset=utf-8")
     answer["Cache-Control"] = "private, max-age=300"
     answer["Content-Disposition"] = 'inline; filename="lightserv.ics"'
     return answer
+
+
+def _label_of(feed: CalendarFeed, names: dict[int, str]) -> str:
+    """Return what the feed shows; that of a microscope says which."""
+    if feed.about_id is None:
+        return str(CalendarFeed.Scope(feed.scope).label)
+    return f"Calendar of {names.get(feed.about_id, 'a microscope that is gone')}"
+
+
+def _choices_of(user: User, names: dict[int, str]) -> list[tuple[str, str]]:
+    """Return (value, label) of what this person may subscribe to: one line for each microscope."""
+    scopes = [s for s in feeds.scopes_for(user) if s != CalendarFeed.Scope.MICROSCOPE]
+    microscopes = [(f"{MICROSCOPE}{pk}", f"Calendar of {name}") for pk, name in names.items()]
+    return [(scope.value, str(scope.label)) for scope in scopes] + microscopes
 
 
 @require_GET
@@ -39,10 +57,11 @@ def feed_list(request: HttpRequest) -> HttpResponse:
 
 
 def _page(request: HttpRequest, address: str = "") -> HttpResponse:
-    user = person(request)
+    user, names = person(request), of_microscopes.names()
     context = {
-        "feeds": feeds.feeds_of(user),
-        "scopes": [(scope.value, scope.label) for scope in feeds.scopes_for(user)],
+        "feeds": [(feed, _label_of(feed, names)) for feed in feeds.feeds_of(user)],
+        "scopes": _choices_of(user, names),
+        "chosen": request.GET.get("show", ""),
         "address": address,
     }
     answer = render(request, "requests_app/feed_list.html", context)
@@ -55,8 +74,17 @@ def _page(request: HttpRequest, address: str = "") -> HttpResponse:
 @refusals_as_messages
 def make_feed(request: HttpRequest) -> HttpResponse:
     """Make an address and show it, this once."""
-    token = feeds.make_feed(person(request), request.POST.get("scope", ""))
+    scope, about = _chosen(request.POST.get("scope", ""))
+    token = feeds.make_feed(person(request), scope, about=about)
     return _page(request, settings.SITE_URL + reverse("feeds:calendar", args=[token]))
+
+
+def _chosen(value: str) -> tuple[str, int | None]:
+    """Return the scope and the microscope that the value of a choice stands for."""
+    if not value.startswith(MICROSCOPE):
+        return value, None
+    known = {f"{MICROSCOPE}{pk}": pk for pk in of_microscopes.names()}
+    return CalendarFeed.Scope.MICROSCOPE, known.get(value)
 
 
 @require_POST

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from http.cookies import SimpleCookie
 from urllib.parse import urlsplit
@@ -13,12 +14,14 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.http import HttpResponse
 from django.test import Client
+from django.utils import timezone
 
 from core_app.models import Lab, LabMembership, User
 from core_app.roles import Role
-from imaging_app.models import ImagingBatch, ImagingRequest
-from imaging_app.services import imaging
+from imaging_app.models import Booking, ImagingBatch, ImagingRequest, Microscope
+from imaging_app.services import bookings, imaging
 from imaging_app.services.channels import Acquisition, set_channels
+from imaging_app.slots import Slot, next_quarter
 from processing_app.models import Product, Run
 from requests_app.models import ClearingBatch, Request, Sample
 from requests_app.services import clearing, requests
@@ -123,6 +126,14 @@ def imaging_request_of(request: Request) -> ImagingRequest:
 
 def run_of(request: Request) -> Run:
     return Run.objects.get(imaging_request__sample__request=request)
+
+
+def a_booking(owner: User) -> Booking:
+    """Book tomorrow for an owner who images their own samples, or for staff."""
+    begins = next_quarter(timezone.now()) + timedelta(days=1)
+    slot = Slot(begins, begins + timedelta(hours=2))
+    scope = Microscope.objects.get(name="smartspim")
+    return bookings.book(scope, slot, person=owner, purpose="a secret aim", by=owner)
 
 
 def layer_of(request: Request) -> DataLayer:

@@ -9,6 +9,7 @@ from django.utils import timezone
 from core_app import notices
 from core_app.accounts import DEMO_PASSWORD
 from core_app.models import User
+from facility_app.bookings import seed_bookings
 from facility_app.demo.instruments import seed_instruments
 from facility_app.people import DEMO_LAB, DEMO_PEOPLE, seed_people
 from requests_app.models import Request
@@ -35,6 +36,7 @@ class Command(BaseCommand):
         people = seed_people()
         owner = people["researcher"]
         seed_instruments(people["imager"], today=timezone.localdate())
+        seed_bookings(people)
         with notices.silenced():  # nobody asked for these, so nobody is told of them
             made = sum(
                 _submit(owner, number, options["samples"])

@@ -70,6 +70,7 @@ CONSOLE: Mapping[str, Rights] = {
     "imaging_app.objectiveswap":     _rights("v", (IMAGING, "vac")),
     "imaging_app.calibration":       _rights("v", (IMAGING, "vac")),
     "imaging_app.outage":            _rights("v", (IMAGING, "vac"), end_outages=IMAGING),
+    "imaging_app.booking":          _rights("", (IMAGING, "vc"), cancel_bookings=IMAGING),
     "imaging_app.imagingbatch":      _rights("v", (IMAGING, "vc"), start_batches=IMAGING),
     "imaging_app.imagingrequest":    _rights("v", (S | {P.IMAGER}, "vc")),
     "imaging_app.imagingresolution": _rights("v"),

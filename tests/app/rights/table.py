@@ -41,6 +41,7 @@ EVERYBODY = SIGNED_IN | NOBODY
 EDITORS = WRITERS | BOSSES
 WITHDRAWERS = EDITORS | {P.PI}
 CLEARERS, CLEARING_STAFF = BOSSES | {P.CLEARER, P.SELF_OWNER}, BOSSES | {P.CLEARER}
+BOOKERS = BOSSES | {P.IMAGER, P.OWNER, P.SELF_OWNER}
 IMAGERS, IMAGING_STAFF = BOSSES | {P.IMAGER, P.SELF_OWNER}, BOSSES | {P.IMAGER}
 PROCESSORS = BOSSES | {P.PROCESSOR}
 TRIAL_STAFF = BOSSES | {P.CLEARER}
@@ -323,6 +324,28 @@ def an_instrument(world: World, person: Person) -> Asked:
     return Asked(("lavision",))
 
 
+a_microscope = of(lambda s: Asked(("smartspim",)))
+
+
+def a_slot(world: World, person: Person) -> Asked:
+    """A slot in the week to come, as the form sends it."""
+    day = timezone.localdate() + timedelta(days=7)
+    data = {"begins": f"{day}T09:00", "ends": f"{day}T11:00", "purpose": "an aim"}
+    user = world.user(person)
+    return Asked(("smartspim",), {**data, "person": user.pk} if user else data)
+
+
+def own_booking(world: World, person: Person) -> Asked:
+    """A booking of the owner who images their own samples, and what moves it by a day."""
+    booking = worlds.a_booking(world.accounts["researcher"])
+    begins, ends = (
+        timezone.localtime(t) + timedelta(days=1) for t in (booking.starts_at, booking.ends_at)
+    )
+    form = "%Y-%m-%dT%H:%M"
+    times = {"begins": f"{begins:{form}}", "ends": f"{ends:{form}}"}
+    return Asked((booking.pk,), {**times, "purpose": "another aim", "seen": 1, **WHY})
+
+
 def a_renewal(series: Series) -> Asked:
     return Asked((series.view.uuid,), headers={"origin": settings.VIEWER_URL})
 
@@ -445,6 +468,17 @@ ROWS: tuple[Row, ...] = (
            hidden_from=set()),
     button("imaging:part-remove",     a_part,               IMAGING_STAFF,
            hidden_from=set()),
+    # ------ the calendars of the microscopes; the owner has a request that they image themselves
+    page("imaging:calendar",          nothing,              SIGNED_IN, as_=Out.MOVED),
+    page("imaging:calendar-week",     a_microscope,         SIGNED_IN),
+    Row("imaging:calendar-book", "GET", a_microscope,
+        _gets((SIGNED_IN, Out.REFUSED), (NOBODY, Out.SIGN_IN), (BOOKERS, Out.OPEN))),
+    button("imaging:calendar-book",   a_slot,               BOOKERS, hidden_from=set()),
+    page("imaging:booking",           own_booking,          BOOKERS),
+    button("imaging:booking-move",    own_booking,          BOOKERS, hidden_from=SIGNED_IN),
+    button("imaging:booking-cancel",  own_booking,          BOOKERS, hidden_from=SIGNED_IN),
+    page("imaging:calendar-utilization", a_microscope,      IMAGING_STAFF - {P.SELF_OWNER}),
+    page("imaging:calendar-utilization-csv", a_microscope,  IMAGING_STAFF - {P.SELF_OWNER}),
     # ------ processing
     page("processing:run-list",       nothing,              SIGNED_IN),
     page("processing:run-detail",     a_run,                READERS),

@@ -63,6 +63,7 @@ def row_of(label: str, world: World) -> Model:
         "requests_app.clearingprotocol": lambda: worlds.batch_of(world.main.clearing).protocol,
         "requests_app.clearingbatch": lambda: worlds.batch_of(world.main.clearing),
         "requests_app.sample": lambda: worlds.sample_of(world.main.imaged),
+        "imaging_app.booking": lambda: worlds.a_booking(world.accounts["researcher"]),
         "imaging_app.objective": lambda: _resolution(world).objective,
         "imaging_app.microscope": lambda: _resolution(world).objective.microscope,
         **{f"imaging_app.{kind}": lambda make=make: make(world) for kind, make in UPKEEP.items()},
