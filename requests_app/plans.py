@@ -130,6 +130,17 @@ def problems_of(plan: RequestPlan, rules: Rules) -> Problems:
     return found
 
 
+def imaging_problems_of(plan: RequestPlan, rules: Rules) -> Problems:
+    """Return what is wrong with the imaging of the samples, as problems_of() does, and only that.
+
+    For further rounds of a request, of which everything else is settled.
+    """
+    found: Problems = {}
+    for index, sample in enumerate(plan.samples):
+        _check_imaging(plan, sample, f"samples.{index}", rules, found)
+    return found
+
+
 def warnings_of(plan: RequestPlan, rules: Rules) -> list[str]:
     """Return what may be meant but looks odd; nothing of it stops a submission."""
     blind = [
@@ -232,6 +243,12 @@ def _check_sample(
         )
     _check_dates(sample, at, rules, found)
     _check_lengths(sample, LONGEST_OF_SAMPLE, at, found)
+    _check_imaging(plan, sample, at, rules, found)
+
+
+def _check_imaging(
+    plan: RequestPlan, sample: SamplePlan, at: str, rules: Rules, found: Problems
+) -> None:
     if not sample.resolutions:
         _add(found, f"{at}.resolutions", "Choose at least one objective for this sample.")
     if len(sample.resolutions) > MOST_OBJECTIVES:
