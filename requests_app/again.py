@@ -85,6 +85,9 @@ def is_as_asked(request: Request, number: int, plan: RequestPlan) -> bool:
     samples = samples_of(request)
     found = imaging_of(samples, number=number)
     stored = {s.name: _alike(map(_plan_of, found[s.pk])) for s in samples if s.pk in found}
+    rounds = ImagingRequest.objects.filter(sample__in=samples, number=number)
+    if plan.self_imaging is rounds.exclude(batch__imager=request.owner_id).exists():
+        return False
     return stored == {sample.name: _alike(sample.resolutions) for sample in plan.samples}
 
 

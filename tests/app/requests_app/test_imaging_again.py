@@ -694,3 +694,11 @@ def test_the_same_wish_of_another_round_is_no_second_sending(cleared: Request) -
     assert (made.number, made.is_new) == (3, True)
     with pytest.raises(StaleState, match="asked for imaging round 3"):
         request_imaging_again(cleared, plan, by=cleared.owner, after=1)
+
+
+def test_who_images_is_part_of_what_was_asked_for(cleared: Request) -> None:
+    ask(cleared, a_wish(NAMES[0]))
+    others = wished(cleared, a_wish(NAMES[0]), self_imaging=True)
+
+    with pytest.raises(StaleState):
+        request_imaging_again(cleared, others, by=cleared.owner, after=1)
