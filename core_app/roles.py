@@ -27,6 +27,7 @@ class Action(StrEnum):
     WITHDRAW = "withdraw"
     CLEAR = "clear"
     IMAGE = "image"
+    IMAGE_AGAIN = "image again"
     PROCESS = "process"
     START_PROCESSING = "start processing"
     SEE_VOLUMES = "see volumes"
@@ -48,11 +49,13 @@ class RequestLike(Protocol):
 
 
 READS = frozenset({Action.READ, Action.SEE_VOLUMES})
-OF_OWNER = READS | {Action.EDIT_DRAFT, Action.WITHDRAW, Action.SHARE, Action.START_PROCESSING}
+OF_OWNER = READS | {
+    Action.EDIT_DRAFT, Action.WITHDRAW, Action.SHARE, Action.START_PROCESSING, Action.IMAGE_AGAIN
+}  # fmt: skip
 OF_PI = READS | {Action.WITHDRAW, Action.SHARE}
 OF_ROLE: dict[Role, frozenset[Action]] = {
     Role.CLEARER: READS | {Action.CLEAR},
-    Role.IMAGER: READS | {Action.IMAGE},
+    Role.IMAGER: READS | {Action.IMAGE, Action.IMAGE_AGAIN},
     Role.PROCESSOR: READS | {Action.PROCESS, Action.START_PROCESSING},
     Role.MANAGER: frozenset(Action),
     Role.OPERATOR: READS,

@@ -94,15 +94,20 @@ def _clean_sample(raw: object, number: int, notes: Notes) -> dict[str, Any]:
     given = _mapping(raw)
     mine: Notes = []
     sample: dict[str, Any] = {f: _kept(given.get(f, ""), f, mine) for f in SAMPLE_FIELDS}
-    wanted = _sequence(given.get("imaging"))
-    if len(wanted) > MOST_OBJECTIVES:
-        mine.append(f"more than {MOST_OBJECTIVES} objectives were left out")
-    sample["imaging"] = [_clean_imaging(row, mine) for row in wanted[:MOST_OBJECTIVES]]
+    sample["imaging"] = clean_imaging(given.get("imaging"), mine)
     notes.extend(f"Sample {number}: {note}" for note in mine)
     return sample
 
 
-def _clean_imaging(raw: object, notes: Notes) -> dict[str, Any]:
+def clean_imaging(raw: object, notes: Notes) -> list[dict[str, Any]]:
+    """Return the objectives of one sample as a draft keeps them."""
+    wanted = _sequence(raw)
+    if len(wanted) > MOST_OBJECTIVES:
+        notes.append(f"more than {MOST_OBJECTIVES} objectives were left out")
+    return [_clean_objective(row, notes) for row in wanted[:MOST_OBJECTIVES]]
+
+
+def _clean_objective(raw: object, notes: Notes) -> dict[str, Any]:
     given = _mapping(raw)
     row: dict[str, Any] = {f: _kept(given.get(f, ""), f, notes) for f in IMAGING_FIELDS}
     row["final_orientation"] = row["final_orientation"] or DEFAULT_ORIENTATION

@@ -3,7 +3,9 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
+
+from requests_app.days_of_plans import EARLIEST_DAY, check_capacity, check_dates
 
 PURPOSES = (
     "registration",
@@ -17,8 +19,6 @@ MOST_OBJECTIVES = 5
 LONGEST_OF_SAMPLE = {"antibody1": 100, "antibody2": 100, "notes_for_clearer": 400}
 LONGEST_OF_RESOLUTION = {"notes_for_imager": 1024, "notes_for_processor": 1024}
 ORIENTATIONS = ("sagittal", "coronal", "horizontal")
-EARLIEST_DAY = date(2000, 1, 1)
-FARTHEST = timedelta(days=5 * 366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,18 @@ def problems_of(plan: RequestPlan, rules: Rules) -> Problems:
     for index, sample in enumerate(plan.samples):
         _check_sample(plan, sample, f"samples.{index}", rules, found)
     if not plan.self_clearing:
-        _check_capacity(plan.samples, rules, found)
+        check_capacity(plan.samples, rules, found)
+    return found
+
+
+def imaging_problems_of(plan: RequestPlan, rules: Rules) -> Problems:
+    """Return what is wrong with the imaging of the samples, as problems_of() does, and only that.
+
+    For further rounds of a request, of which everything else is settled.
+    """
+    found: Problems = {}
+    for index, sample in enumerate(plan.samples):
+        _check_imaging(plan, sample, f"samples.{index}", rules, found)
     return found
 
 
@@ -198,8 +209,14 @@ def _check_sample(
             f"{at}.subject",
             "This animal is not in the list; leave it blank if you are not sure.",
         )
-    _check_dates(sample, at, rules, found)
+    check_dates(sample, at, rules, found)
     _check_lengths(sample, LONGEST_OF_SAMPLE, at, found)
+    _check_imaging(plan, sample, at, rules, found)
+
+
+def _check_imaging(
+    plan: RequestPlan, sample: SamplePlan, at: str, rules: Rules, found: Problems
+) -> None:
     if not sample.resolutions:
         _add(found, f"{at}.resolutions", "Choose at least one objective for this sample.")
     if len(sample.resolutions) > MOST_OBJECTIVES:
@@ -227,48 +244,6 @@ def _check_lengths(
         length = len(getattr(plan, name).strip())
         if length > most:
             _add(found, f"{at}.{name}", f"{length} characters; at most {most} fit.")
-
-
-def _check_dates(sample: SamplePlan, at: str, rules: Rules, found: Problems) -> None:
-    perfused, handed_in = sample.perfusion_date, sample.expected_handoff_date
-    if perfused and perfused < EARLIEST_DAY:
-        _add(found, f"{at}.perfusion_date", "This date lies too far back; check the year.")
-    if perfused and handed_in and perfused > handed_in:
-        _add(
-            found,
-            f"{at}.perfusion_date",
-            "The perfusion lies after the hand-off; correct one of the dates.",
-        )
-    if handed_in and handed_in > rules.today + FARTHEST:
-        _add(found, f"{at}.expected_handoff_date", "This day lies too far ahead; check the year.")
-    if handed_in and handed_in < rules.today:
-        _add(
-            found,
-            f"{at}.expected_handoff_date",
-            "This day is over; give the day on which you will hand the sample in.",
-        )
-
-
-def _check_capacity(samples: Sequence[SamplePlan], rules: Rules, found: Problems) -> None:
-    """Mark the samples of a day that are more than it takes, in the order of the form."""
-    taken: Counter[date] = Counter()
-    for index, sample in enumerate(samples):
-        day = sample.expected_handoff_date
-        left = rules.handoff_left.get(day) if day else None
-        if day is None or left is None or day < rules.today:
-            continue
-        taken[day] += 1
-        if taken[day] > left:
-            _add(found, f"samples.{index}.expected_handoff_date", _full_or_closed(day, left, rules))
-
-
-def _full_or_closed(day: date, left: int, rules: Rules) -> str:
-    note = rules.handoff_notes.get(day, "")
-    why = f" ({note})" if note else ""
-    state = "closed" if day in rules.closed_days else "full"
-    takes = f"{day} takes {left} more" if left else f"{day} is {state}{why}"
-    days = ", ".join(str(other) for other in rules.next_open_days[:3] if other != day)
-    return f"{takes}; choose another day, such as {days}." if days else f"{takes}; choose another."
 
 
 def _check_resolution(

@@ -1,5 +1,6 @@
 """A request as a draft again: the same once more, for whoever orders it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from core_app.models import User
@@ -22,7 +23,7 @@ def draft_of(request: Request, *, to: User) -> drafts.Draft:
     samples = list(
         request.samples.select_related("clearing_batch__protocol", "subject").order_by("position")
     )
-    imaging = _imaging_of(samples)
+    imaging = imaging_of(samples)
     about = {
         "name": name,
         "description": request.description,
@@ -97,9 +98,9 @@ def _row(
     }
 
 
-def _imaging_of(samples: list[Sample]) -> dict[int, list[dict[str, Any]]]:
-    """Return {sample: its objectives as a draft keeps them} of the first round."""
-    rounds = ImagingRequest.objects.filter(sample__in=samples, number=1).prefetch_related(
+def imaging_of(samples: Sequence[Sample], *, number: int = 1) -> dict[int, list[dict[str, Any]]]:
+    """Return {sample: its objectives as a draft keeps them} of one round, the first unless said."""
+    rounds = ImagingRequest.objects.filter(sample__in=samples, number=number).prefetch_related(
         "resolutions__objective", "resolutions__channels__wavelength"
     )
     wanted = ProcessingResolution.objects.filter(

@@ -1,6 +1,7 @@
 """Use cases that begin with a request and span the apps: submit, withdraw, close."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
@@ -9,9 +10,10 @@ from django.utils import timezone
 
 from core_app import labs, roles
 from core_app.bell import ring
-from core_app.errors import Invalid
-from core_app.models import Lab, User
-from core_app.roles import Role
+from core_app.errors import Invalid, NotAllowed, NotReady, StaleState
+from core_app.models import Event, Lab, User
+from core_app.roles import Action, Role
+from core_app.transitions import record
 from imaging_app import selectors as imaging_reads
 from imaging_app.models import ImagingBatch, ImagingRequest
 from imaging_app.selectors import instruments
@@ -21,12 +23,14 @@ from processing_app.models import Atlas, Run
 from processing_app.services import requests as processing
 from processing_app.services import runs
 from processing_app.states import RunState
-from requests_app import mails, overview, selectors
-from requests_app.models import ClearingBatch, Request, Species
-from requests_app.plans import Problems, RequestPlan, Rules, problems_of
+from requests_app import again, mails, overview, repeat_mails, selectors
+from requests_app.models import ClearingBatch, Request, Sample, Species
+from requests_app.plans import Problems, RequestPlan, Rules, imaging_problems_of, problems_of
 from requests_app.selectors.handoffs import handoff_days, open_days
 from requests_app.services import antibodies, clearing, corrections, handoffs, requests, subjects
 from requests_app.states import ClearingState, RequestState
+
+MOST_NOTE = 500
 
 
 def current_rules(plan: RequestPlan, *, owner: User) -> Rules:
@@ -100,7 +104,10 @@ def submit_request(draft: Request, plan: RequestPlan, *, by: User) -> Request:
     with transaction.atomic(durable=True):
         # One submission after the other counts the places of a day that is limited.
         handoffs.hold(*(s.expected_handoff_date for s in plan.samples if s.expected_handoff_date))
-        _require_no_problems(problems_of(plan, current_rules(plan, owner=draft.owner)))
+        _require_no_problems(
+            problems_of(plan, current_rules(plan, owner=draft.owner)),
+            before="the request can be submitted",
+        )
         requests.submit(draft, plan, by=by)
         batches = clearing.make_batches(draft, plan.samples, by=by)
         samples = requests.make_samples(draft, plan, batches)
@@ -112,14 +119,93 @@ def submit_request(draft: Request, plan: RequestPlan, *, by: User) -> Request:
     return draft
 
 
-def _require_no_problems(problems: Problems) -> None:
+def _require_no_problems(problems: Problems, *, before: str) -> None:
     if problems:
         count = sum(len(messages) for messages in problems.values())
         raise Invalid(
-            f"{count} thing{'s' if count > 1 else ''} to correct "
-            "before the request can be submitted.",
+            f"{count} thing{'s' if count > 1 else ''} to correct before {before}.",
             fields=problems,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class FurtherRound:
+    """The round that was asked for; not new if the same form had come before."""
+
+    number: int
+    is_new: bool
+
+
+def request_imaging_again(
+    request: Request, plan: RequestPlan, *, by: User, after: int
+) -> FurtherRound:
+    """Ask for one more round of imaging of the samples that the plan names, in one transaction.
+
+    `after` is the number of the newest round that the person saw. Raises StaleState if there is a
+    newer one that is not what the plan asks for, and Invalid with every problem of the plan.
+    """
+    if not roles.can(by, Action.IMAGE_AGAIN, request):
+        raise NotAllowed(
+            "Only the owner, who handed it in for them, imaging staff and managers ask for imaging."
+        )
+    if plan.self_imaging and by.pk != request.owner_id:
+        raise NotAllowed("Only the owner says that they take the images themselves.")
+    with transaction.atomic(durable=True):
+        # The batches before the request, as withdrawing does; two who ask wait here in turn.
+        _hold_work_of(request)
+        _hold(request)
+        again.require_open(request)
+        last = again.last_number(request)
+        if last == after + 1 and again.is_as_asked(request, last, plan):
+            return FurtherRound(last, is_new=False)
+        _require_newest(request, last, after)
+        _ask_again(request, plan, number=last + 1, by=by)
+    return FurtherRound(last + 1, is_new=True)
+
+
+def _require_newest(request: Request, last: int, after: int) -> None:
+    if last != after:
+        asked = Event.objects.filter(kind=Request.KIND, object_id=request.pk, verb=again.ASKED)
+        event = asked.select_related("by").order_by("-id").first()
+        who = str(event.by) if event and event.by else "Somebody"
+        raise StaleState(
+            f"{who} asked for imaging round {last} since you opened this page, so nothing was "
+            "stored. It is listed below; ask again if you still want yours as well."
+        )
+
+
+def _ask_again(request: Request, plan: RequestPlan, *, number: int, by: User) -> None:
+    samples = _named_samples(request, plan)
+    _require_no_problems(
+        imaging_problems_of(plan, current_rules(plan, owner=request.owner)),
+        before="imaging can be asked for",
+    )
+    names = ", ".join(sample.name for sample in samples)
+    if request.state == RequestState.CLOSED:
+        requests.reopen(request, by=by, note=f"For imaging round {number}.")
+    imager = request.owner if plan.self_imaging else None
+    asked = rounds.plan_round(samples, plan.samples, imager=imager, by=by, number=number)
+    processing.open_first_rounds(asked, processor=request.owner, by=by)
+    note = f"Round {number}: {names}"
+    record(request, again.ASKED, by=by, note=note[:MOST_NOTE])
+    batches = list(dict.fromkeys(one.request.batch for one in asked))
+    repeat_mails.tell_asked(request, plan, batches, number=number, by=by)
+
+
+def _named_samples(request: Request, plan: RequestPlan) -> list[Sample]:
+    """Return the samples of the plan, read anew. Every one of them must be there and cleared."""
+    there = {sample.name: sample for sample in again.samples_of(request)}
+    wanted = [there.get(sample.name) for sample in plan.samples]
+    samples = [sample for sample in wanted if sample is not None]
+    if not samples or len(set(samples)) != len(plan.samples):
+        raise Invalid("Tick the samples of this request that are to be imaged again.")
+    hindered = [f"{s.name} {why}" for s in samples if (why := again.hindrance_of(s))]
+    if hindered:
+        raise NotReady(
+            f"Not cleared yet: {'; '.join(hindered)}. Untick what is not cleared, and ask for it "
+            "when its clearing is complete."
+        )
+    return samples
 
 
 def complete_clearing(

@@ -128,15 +128,13 @@ def waiting_batches_of(clearing_batch: ClearingBatch) -> list[ImagingBatch]:
 
 def is_self_imaged(batch: ImagingBatch) -> bool:
     """Return True if the owner of the samples is to image this batch."""
-    request = batch.clearing_batch.request
-    return request.self_imaging and batch.imager_id == request.owner_id
+    return batch.imager_id == batch.clearing_batch.request.owner_id
 
 
 def concerns_imagers(request: Request) -> bool:
     """Return True once imaging staff were told of the request, or began to image it."""
     rows = ImagingBatch.objects.filter(clearing_batch__request=request)
-    if request.self_imaging:
-        rows = rows.exclude(imager=request.owner_id)
+    rows = rows.exclude(imager=request.owner_id)
     ready = Q(clearing_batch__state=ClearingState.COMPLETE)
     return rows.filter(ready | ~Q(state=ImagingState.WAITING)).exists()
 
@@ -146,7 +144,9 @@ def is_cleared(batch: ImagingBatch) -> bool:
 
 
 def may_image(batch: ImagingBatch, by: User) -> bool:
-    """Return True for imaging staff, and for the owner of a self-imaged request."""
+    """Return True for imaging staff, and for the owner of a self-imaged request or round."""
+    if by.is_active and batch.imager_id == by.pk and is_self_imaged(batch):
+        return True
     return roles.can(by, Action.IMAGE, batch.clearing_batch.request)
 
 

@@ -186,7 +186,8 @@ def _image(request: Request, sights: Sequence[Sight], to: User | None) -> str:
     if begun:
         return f"Imaging is under way{_by(s.strip[2].who for s in begun)}"
     which = _samples(sights)
-    if not request.self_imaging:
+    # Each round says anew who images it, so what the request began with is no answer.
+    if {s.strip[2].who for s in sights} != {str(request.owner)}:
         return f"Imaging staff image {which}"
     return f"You image {which}" if _is_owner(request, to) else f"{request.owner} images {which}"
 

@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from core_app.feeds import is_clearing_staff
 from core_app.models import CalendarFeed, User
+from requests_app.days_of_plans import FARTHEST
 from requests_app.feeds import Entry
 from requests_app.models import ClearingBatch, PlannedStep, Sample
-from requests_app.plans import FARTHEST
 from requests_app.selectors import clearing_queue, visible_requests
 from requests_app.selectors.today import open_plan
 from requests_app.states import RequestState

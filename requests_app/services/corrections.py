@@ -14,8 +14,8 @@ from core_app.errors import Invalid, NotAllowed, NotReady, StaleState
 from core_app.models import Event, Lab, User
 from core_app.roles import Role
 from core_app.transitions import record, record_on
+from requests_app.days_of_plans import EARLIEST_DAY, FARTHEST
 from requests_app.models import ClearingBatch, Request, Sample
-from requests_app.plans import EARLIEST_DAY, FARTHEST
 
 OF_REQUEST = frozenset(
     {"lab", "auditor", "description", "correspondence_email", "retention", "testing"}

@@ -12,8 +12,8 @@ from core_app.errors import Invalid, NotAllowed, NotReady, StaleState, Taken
 from core_app.models import User
 from core_app.roles import Action, Role
 from core_app.transitions import record
+from requests_app.days_of_plans import FARTHEST
 from requests_app.models import ClearingBatch, HandoffDay, HandoffWeekday, Sample
-from requests_app.plans import FARTHEST
 from requests_app.selectors.handoffs import Day, handoff_days, open_days, seen_of
 from requests_app.states import ClearingState, RequestState
 

@@ -8,10 +8,12 @@ from django.urls import reverse
 from core_app import roles
 from core_app.models import User
 from core_app.roles import Action, Role
-from imaging_app.states import ImagingState
+from imaging_app.models import ImagingRequest
+from requests_app import again
 from requests_app.models import Request
 from requests_app.overview.details import SampleDetail
 from requests_app.overview.places import Place
+from requests_app.overview.strips import OPEN_ROUND
 from requests_app.states import ClearingState, RequestState
 
 
@@ -29,7 +31,7 @@ def primary_of(request: Request, details: Sequence[SampleDetail], *, to: User) -
         for find in (_to_clear, _to_image, _to_hand_in):
             if found := find(request, details, to):
                 return found
-    return _to_look(details)
+    return _to_look(details) or _to_image_again(request, details, to)
 
 
 def _to_clear(request: Request, details: Sequence[SampleDetail], to: User) -> Button | None:
@@ -45,16 +47,22 @@ def _to_clear(request: Request, details: Sequence[SampleDetail], to: User) -> Bu
 
 
 def _to_image(request: Request, details: Sequence[SampleDetail], to: User) -> Button | None:
-    if not roles.can(to, Action.IMAGE, request) or _is_only_boss(to):
+    if _is_only_boss(to):
         return None
     for detail in details:
         if detail.sight.place != Place.IMAGING:
             continue
         for each in detail.rounds:
-            if each.imaging.state in {ImagingState.WAITING, ImagingState.IN_PROGRESS}:
+            if each.imaging.state in OPEN_ROUND and _may_image(request, each.imaging, to):
                 url = reverse("imaging:batch", args=[each.imaging.batch_id])
                 return Button("Image the samples", url)
     return None
+
+
+def _may_image(request: Request, imaging: ImagingRequest, to: User) -> bool:
+    """Return what imaging_app says of the batch, from what is read already."""
+    is_own_round = to.pk == request.owner_id == imaging.batch.imager_id
+    return is_own_round or roles.can(to, Action.IMAGE, request)
 
 
 def _is_only_boss(user: User) -> bool:
@@ -76,3 +84,12 @@ def _to_look(details: Sequence[SampleDetail]) -> Button | None:
         url = reverse("viewers:sample-chooser", args=[viewable[0].sample.pk])
         return Button("Look at the volumes", url)
     return Button("Look at the volumes", "#volumes") if viewable else None
+
+
+def _to_image_again(request: Request, details: Sequence[SampleDetail], to: User) -> Button | None:
+    """Once nothing is left to do and nothing can be looked at, another round is the way on."""
+    is_over = all(detail.sight.place in {Place.IMAGED, Place.SKIPPED} for detail in details)
+    cleared = any(d.batch and d.batch.state == ClearingState.COMPLETE for d in details)
+    if not (is_over and cleared and again.may_ask(request, to)):
+        return None
+    return Button("Image samples again", again.address_of(request))

@@ -1,6 +1,6 @@
 """What the steps of a new request share: finding the draft, answers to fetch, links to problems."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from core_app.errors import DomainError, NotAllowed, StaleState
 from core_app.http import person
-from requests_app import drafts, selectors
+from requests_app import selectors
 from requests_app.forms.requests.about import AboutForm
 from requests_app.forms.requests.judgement import Judgement
 from requests_app.models import Request
@@ -34,6 +34,7 @@ SAMPLE_WORDS = {
     "expected_handoff_date": "hand-off",
     "notes_for_clearer": "notes",
     "resolutions": "imaging",
+    "again": "image again",
 }
 
 
@@ -132,16 +133,16 @@ class Problem:
 
 
 def problems_with_links(
-    problems: Problems, draft: Request, contents: drafts.Draft
+    problems: Problems, names: Sequence[str], link_to: Callable[[str], str]
 ) -> list[Problem]:
     """Return every problem with the words for its place and links that lead there.
 
-    What is wrong in the same way with many samples is one problem with a link for each.
+    What is wrong in the same way with many samples is one problem with a link for each. `names` are
+    those of the samples, and `link_to` says where the field of an address is.
     """
-    names = [row["name"] for row in contents["samples"]]
     groups: dict[tuple[str, str], Problem] = {}
     for address, messages_there in problems.items():
-        parts, link = address.split("."), _link(address, draft)
+        parts, link = address.split("."), link_to(address)
         field = parts[2] if len(parts) > 2 else address
         for message in messages_there:
             place = _place(address, names)
@@ -154,7 +155,7 @@ def problems_with_links(
     return list(groups.values())
 
 
-def _place(address: str, names: list[str]) -> str:
+def _place(address: str, names: Sequence[str]) -> str:
     parts = address.split(".")
     if parts[0] != "samples":
         field = AboutForm.base_fields.get(parts[0])
@@ -165,7 +166,8 @@ def _place(address: str, names: list[str]) -> str:
     return f"Sample {index + 1} ({names[index][:40]}), {SAMPLE_WORDS.get(parts[2], parts[2])}"
 
 
-def _link(address: str, draft: Request) -> str:
+def link_in_draft(address: str, draft: Request) -> str:
+    """Return where in the steps of the draft the field of this address is."""
     parts = address.split(".")
     if parts[0] != "samples":
         here = reverse("requests:draft-edit", args=[draft.pk])

@@ -1,5 +1,7 @@
 """The third step: what exactly will be made of a draft, and the button that makes it."""
 
+from functools import partial
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -18,6 +20,7 @@ from requests_app.models.request import folder_of
 from requests_app.plans import RequestPlan
 from requests_app.views.draft_pages import (
     draft_view,
+    link_in_draft,
     problems_with_links,
     revision_in,
     steps_of,
@@ -75,7 +78,11 @@ def _page(
         "steps": steps_of(draft, "review"),
         "plan": plan,
         "clash": clash,
-        "problems": problems_with_links(judgement.problems, draft, drafts.opened(draft.draft)),
+        "problems": problems_with_links(
+            judgement.problems,
+            [row["name"] for row in drafts.opened(draft.draft)["samples"]],
+            partial(link_in_draft, draft=draft),
+        ),
         "count": judgement.count,
         "warnings": judgement.warnings,
         "clearing": previews.clearing_of(plan),

@@ -94,7 +94,7 @@ def _with_imaging_read(rows: list[dict[str, Any]]) -> dict[int, list[dict[str, A
     for index, row in enumerate(rows):
         imaging, problem = read_imaging(row["imaging_text"])
         if imaging and not problem and not row["imaging"]:
-            row["imaging"] = drafts.clean_samples([{"imaging": imaging}], [])[0]["imaging"]
+            row["imaging"] = drafts.clean_imaging(imaging, [])
             row["imaging_text"] = ""
             read[index] = row["imaging"]
     return read

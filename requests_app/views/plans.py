@@ -15,9 +15,9 @@ from core_app.errors import DomainError
 from core_app.http import person, refusals_as_messages
 from core_app.models import User
 from requests_app import selectors
+from requests_app.days_of_plans import FARTHEST
 from requests_app.forms.clearing import PinForm, StartForm, add_refusal
 from requests_app.models import ClearingBatch
-from requests_app.plans import FARTHEST
 from requests_app.selectors import planning as reads
 from requests_app.services import planning
 from requests_app.services.guards import OPEN

@@ -15,7 +15,7 @@ from core_app.errors import Invalid
 from core_app.http import person, refusals_as_messages
 from core_app.models import User
 from core_app.roles import Action, Role
-from requests_app import exports, overview, selectors, workflows
+from requests_app import again, exports, overview, selectors, workflows
 from requests_app.models import Request
 from requests_app.selectors import visible_requests
 from requests_app.services.requests import clearing_started
@@ -92,6 +92,8 @@ def _page_of(found: Request, user: User) -> dict[str, Any]:
     details = overview.details_of(found, to=user)
     sights = [detail.sight for detail in details]
     timeline = overview.timeline_of(found, details)
+    primary = primary_of(found, details, to=user)
+    any_cleared = any(d.batch and not again.hindrance_of(d.sample) for d in details)
     return {
         "order": found,
         "details": details,
@@ -105,7 +107,8 @@ def _page_of(found: Request, user: User) -> dict[str, Any]:
         "withdrawal": _withdrawal_of(found, timeline),
         "is_moving": overview.is_moving(found),
         "stamp": stamp,
-        "primary": primary_of(found, details, to=user),
+        "primary": primary,
+        "may_ask_again": any_cleared and not (primary and primary.url == again.address_of(found)),
         "may_withdraw": _may_withdraw(found, user),
         "confirm": {"confirm": found.name},
         "consequence": (

@@ -36,6 +36,7 @@ SCREENS: dict[str, tuple[Person, Callable[[World], str]]] = {
     ),
     "review of a draft": (Person.OWNER, lambda w: f"/drafts/{w.main.draft.pk}/review/"),
     "request": (Person.OWNER, lambda w: f"/requests/{w.main.imaged.folder}/"),
+    "imaging again": (Person.OWNER, lambda w: f"/requests/{w.main.imaged.folder}/imaging/new/"),
     "samples": (Person.OWNER, lambda w: "/samples/"),
     "tube": (Person.CLEARER, lambda w: f"/samples/{worlds.sample_of(w.main.waiting).pk}/"),
     "tube of the owner": (

@@ -97,7 +97,7 @@ def _sample(row: Mapping[str, Any], index: int, found: Problems) -> SamplePlan:
         found[f"{at}.resolutions"] = [
             f"“{row['imaging_text'][:80]}” could not be read; choose the channels of this sample."
         ]
-    return SamplePlan(**values, resolutions=tuple(_resolution(r) for r in row["imaging"]))
+    return SamplePlan(**values, resolutions=tuple(resolution_of(r) for r in row["imaging"]))
 
 
 def _check_name(name: str, at: str, found: Problems) -> None:
@@ -117,7 +117,8 @@ def _day(text: str, at: str, found: Problems) -> date | None:
         return None
 
 
-def _resolution(wanted: Mapping[str, Any]) -> ResolutionPlan:
+def resolution_of(wanted: Mapping[str, Any]) -> ResolutionPlan:
+    """Return what a draft keeps of one objective as a plan."""
     return ResolutionPlan(
         objective=wanted["objective"],
         channels=tuple(ChannelPlan(w, tuple(p)) for w, p in wanted["channels"].items() if p),

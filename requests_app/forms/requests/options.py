@@ -40,9 +40,16 @@ PURPOSE_HELP = {
 DAYS_AHEAD = 180
 
 
+# Where registration is ticked from the beginning, for a mouse: in a new request, and in a further
+# round of one, where the people who ask know what was registered before.
+PRESET_OBJECTIVES = ("1.3x",)
+PRESET_OBJECTIVES_AGAIN = ("1.1x", "1.3x")
+
+
 def options() -> dict[str, Any]:
     """Return everything the grid may offer, in a few queries whatever the size of the draft."""
-    return {
+    imaging = imaging_options(PRESET_OBJECTIVES)
+    return imaging | {
         "protocols": [
             {
                 "name": p.name,
@@ -54,6 +61,14 @@ def options() -> dict[str, Any]:
             }
             for p in selectors.offered_protocols()
         ],
+        "days": closed_days(timezone.localdate()),
+        "limits": imaging["limits"] | LONGEST_OF_SAMPLE,
+    }
+
+
+def imaging_options(preset: Sequence[str]) -> dict[str, Any]:
+    """Return what the imaging of a sample may be; registration is ticked at once at `preset`."""
+    return {
         "generic_only_species": [s.name for s in Species.objects.all() if s.only_generic_imaging],
         "microscopes": _microscopes(list(offered_objectives())),
         "purposes": [
@@ -61,13 +76,12 @@ def options() -> dict[str, Any]:
         ],
         "atlases": list(Atlas.objects.filter(is_offered=True).values("name", "label")),
         "orientations": list(ORIENTATIONS),
-        "days": closed_days(timezone.localdate()),
+        "preset_objectives": list(preset),
         "limits": {
             "samples": MOST_SAMPLES,
             "objectives": MOST_OBJECTIVES,
             "name": 64,
             "subject": 64,
-            **LONGEST_OF_SAMPLE,
             **LONGEST_OF_RESOLUTION,
         },
     }

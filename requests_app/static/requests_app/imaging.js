@@ -7,7 +7,6 @@ const WORDS = {
   generic_imaging: "image",
 };
 const GENERIC = "generic_imaging";
-const DEFAULT_OBJECTIVE = "1.3x";
 const DEFAULT_CHANNEL = "488";
 
 export function make(tag, properties = {}, ...children) {
@@ -26,8 +25,9 @@ export function summary(imaging) {
 }
 
 export class ImagingDialog {
-  constructor({ options, species, onApply }) {
-    Object.assign(this, { options, species, onApply });
+  // `many` is what the page calls the samples that are chosen together.
+  constructor({ options, species, onApply, many = "selected" }) {
+    Object.assign(this, { options, species, onApply, many });
     this.onlyGeneric = options.generic_only_species.includes(species);
     this.dialog = make("dialog", { className: "imaging-dialog" });
     this.dialog.setAttribute("aria-labelledby", "imaging-title");
@@ -111,7 +111,7 @@ export class ImagingDialog {
   }
 
   fresh(objective) {
-    const registers = this.species === "mouse" && objective.name === DEFAULT_OBJECTIVE
+    const registers = this.species === "mouse" && this.options.preset_objectives.includes(objective.name)
       && objective.channels.some((c) => c.name === DEFAULT_CHANNEL && c.may_register);
     return {
       objective: objective.name,
@@ -217,7 +217,7 @@ export class ImagingDialog {
 
   foot(selected, all) {
     const buttons = [this.button("Apply to this sample", "btn-primary", "this")];
-    if (selected) buttons.push(this.button(`Apply to ${selected} selected`, "btn-outline-secondary", "selected"));
+    if (selected) buttons.push(this.button(`Apply to ${selected} ${this.many}`, "btn-outline-secondary", "selected"));
     if (all > 1) buttons.push(this.button(`Apply to all ${all}`, "btn-outline-secondary", "all"));
     buttons.push(this.button("Cancel", "btn-link", ""));
     return make("div", { className: "row-of-buttons imaging-foot" }, ...buttons);

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from django.utils import timezone
 
-from core_app.models import Event, Lab, User
+from core_app.models import Event, Lab, Mail, User
 from imaging_app.models import ImagingBatch, ImagingRequest
 from imaging_app.services import imaging
 from imaging_app.states import ImagingState
@@ -21,11 +21,13 @@ from requests_app.workflows import (
     complete_clearing,
     merge_labs,
     reopen_clearing,
+    request_imaging_again,
     submit_request,
     withdraw_request,
 )
 from tests.support.races import at_once, refusals
 from tests.support.scenarios import (
+    TWO_CHANNELS,
     a_batch_being_cleared,
     a_cleared_request,
     a_plan,
@@ -38,6 +40,7 @@ from tests.support.scenarios import (
 pytestmark = pytest.mark.django_db(transaction=True)
 
 again = pytest.mark.parametrize("turn", range(4))
+TWO_CHANNELS_AGAIN = a_sample_plan(resolutions=(TWO_CHANNELS,))
 
 
 @again
@@ -320,3 +323,57 @@ def test_labs_are_merged_while_a_request_of_them_is_corrected(
 
     refusals(found)
     assert set(Request.objects.values_list("lab__name", flat=True)) == {"Keep lab"}
+
+
+@again
+def test_two_who_ask_for_imaging_at_once_get_two_rounds_or_are_told(
+    turn: int, researcher: User, clearer: User, manager: User
+) -> None:
+    request = a_cleared_request(researcher, clearer=clearer)
+    plans = [a_plan(samples=(a_wish,)) for a_wish in (a_sample_plan(), TWO_CHANNELS_AGAIN)]
+    people = (researcher, manager)
+
+    found = at_once(
+        *[
+            partial(request_imaging_again, Request.objects.get(pk=request.pk), p, by=by, after=1)
+            for p, by in zip(plans, people, strict=True)
+        ]
+    )
+
+    assert [e.code for e in refusals(found)] == ["stale"]
+    assert sorted(ImagingRequest.objects.values_list("number", flat=True)) == [1, 2]
+    assert Mail.objects.filter(event="imaging-asked", to="researcher@example.org").count() == 1
+
+
+@again
+def test_a_form_sent_twice_at_once_makes_one_round(
+    turn: int, researcher: User, clearer: User
+) -> None:
+    request = a_cleared_request(researcher, clearer=clearer)
+    seen = [Request.objects.get(pk=request.pk) for _ in range(2)]
+
+    found = at_once(
+        *[partial(request_imaging_again, r, a_plan(), by=researcher, after=1) for r in seen]
+    )
+
+    assert refusals(found) == []
+    assert sorted(outcome.is_new for outcome in found) == [False, True]  # type: ignore[attr-defined]  # no refusals
+    assert sorted(ImagingRequest.objects.values_list("number", flat=True)) == [1, 2]
+
+
+@again
+def test_no_round_stays_open_in_a_request_that_is_withdrawn_meanwhile(
+    turn: int, researcher: User, clearer: User, manager: User
+) -> None:
+    request = a_cleared_request(researcher, clearer=clearer)
+    asked, gone = (Request.objects.get(pk=request.pk) for _ in range(2))
+
+    found = at_once(
+        partial(request_imaging_again, asked, a_plan(), by=researcher, after=1),
+        partial(withdraw_request, gone, by=manager, reason="Not needed."),
+    )
+
+    refusals(found)
+    assert Request.objects.get().state == RequestState.WITHDRAWN
+    assert set(ImagingRequest.objects.values_list("state", flat=True)) == {ImagingState.CANCELLED}
+    assert set(ImagingBatch.objects.values_list("state", flat=True)) == {ImagingState.CANCELLED}

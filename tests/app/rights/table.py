@@ -43,6 +43,7 @@ WITHDRAWERS = EDITORS | {P.PI}
 CLEARERS, CLEARING_STAFF = BOSSES | {P.CLEARER, P.SELF_OWNER}, BOSSES | {P.CLEARER}
 BOOKERS = BOSSES | {P.IMAGER, P.OWNER, P.SELF_OWNER}
 IMAGERS, IMAGING_STAFF = BOSSES | {P.IMAGER, P.SELF_OWNER}, BOSSES | {P.IMAGER}
+ASKERS = WRITERS | IMAGERS  # of a further round of imaging
 PROCESSORS = BOSSES | {P.PROCESSOR}
 TRIAL_STAFF = BOSSES | {P.CLEARER}
 TRIAL_EDITORS = TRIAL_STAFF | WRITERS
@@ -141,6 +142,13 @@ def a_ready_draft(series: Series) -> Asked:
     typed = a_typed_draft(f"{series.animal} typed")
     requests.edit_draft(series.draft, typed, by=series.draft.owner)
     return Asked((series.draft.pk,))
+
+
+def a_further_round(series: Series) -> Asked:
+    """The form as it is sent without script: one channel of the sample that was imaged."""
+    sample = worlds.sample_of(series.imaged)
+    typed = {"sample": str(sample.pk), "after": "1", "image:1.3x:488": "registration"}
+    return Asked(_keys(series.imaged), typed)
 
 
 waiting_sample = of(lambda s: Asked((worlds.sample_of(s.waiting).pk,)))
@@ -388,6 +396,8 @@ ROWS: tuple[Row, ...] = (
            hidden_from=SIGNED_IN - {P.SUBMITTER}),
     button("requests:draft-copy",     a_draft,              EDITORS, hidden_from=SIGNED_IN),
     button("requests:request-clone",  a_request,            READERS),
+    page("requests:imaging-again",    a_request,            ASKERS),
+    button("requests:imaging-again",  of(a_further_round),  ASKERS),
     page("requests:request-page",     a_request,            READERS),
     page("requests:request-live",     a_request,            READERS),
     button("requests:request-withdraw", waiting_request,    WITHDRAWERS),
