@@ -2,14 +2,23 @@
 
 from django.urls import path
 
-from imaging_app.views import batches, deliveries, queue, samples
+from imaging_app.views import batches, deliveries, logs, queue, samples
 
 app_name = "imaging"
 urlpatterns = [
     path("", queue.queue, name="queue"),
+    path("log/", logs.log_list, name="log"),
+    path("log/export.csv", logs.log_list_csv, name="log-csv"),
+    path("log/export.xlsx", logs.log_list_xlsx, name="log-xlsx"),
     path("batches/<int:pk>/", batches.batch_page, name="batch"),
     path("batches/<int:pk>/start/", batches.start_batch, name="batch-start"),
+    path("batches/<int:pk>/claim/", queue.claim_batch, name="batch-claim"),
+    path("batches/<int:pk>/release/", queue.release_batch, name="batch-release"),
+    path("batches/<int:pk>/assign/", queue.assign_batch, name="batch-assign"),
+    path("batches/<int:pk>/take-over/", queue.take_over, name="batch-take-over"),
     path("requests/<int:pk>/", samples.request_page, name="request"),
+    path("requests/<int:pk>/log/", logs.request_log, name="request-log"),
+    path("requests/<int:pk>/log.csv", logs.request_log_csv, name="request-log-csv"),
     path("requests/<int:pk>/enter/", samples.enter, name="request-enter"),
     path("requests/<int:pk>/folders/", samples.make_folders, name="request-folders"),
     path("requests/<int:pk>/delivery/", deliveries.live, name="request-delivery"),
