@@ -1,6 +1,5 @@
 """Reads for the log of imaging: what was acquired, channel by channel, and where it lies."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -38,6 +37,7 @@ EXACT = {
     "channel": "wavelength__name",
     "imager": f"{ROUND}__batch__imager__username",
 }
+APERTURE = "report__acquired__folder__numerical_aperture__value"
 MOST_EVENTS = 200
 
 
@@ -66,8 +66,8 @@ class Line:
     @property
     def numerical_aperture(self) -> float | None:
         """Return what the files of the delivery say, if they say it."""
-        text = getattr(self.delivery, "acquired_text", None)
-        return aperture_in(text) if text else None
+        found = getattr(self.delivery, "aperture", None)
+        return None if found is None else float(found)
 
     @property
     def verdict(self) -> str:
@@ -76,20 +76,6 @@ class Line:
         if not self.delivery.is_right:
             return "not right"
         return "right, with what was accepted" if self.waivers else "right"
-
-
-def aperture_in(acquired: str) -> float | None:
-    """Return the numerical aperture in the JSON text of what a check found, or None."""
-    try:
-        found = json.loads(acquired)
-    except ValueError:
-        return None
-    value = found.get("numerical_aperture") if isinstance(found, dict) else None
-    if isinstance(value, dict):
-        value = value.get("value")
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value)
 
 
 def logged_channels(*, to: User) -> QuerySet[ImagingChannel]:
@@ -109,7 +95,7 @@ def with_facts(rows: QuerySet[ImagingChannel]) -> QuerySet[ImagingChannel]:
         f"{ROUND}__batch__imager", f"{ROUND}__batch__clearing_batch__protocol",
     )  # fmt: skip
     # Of the report one part is read: it may hold thousands of counts.
-    deliveries = RawDelivery.objects.annotate(acquired_text=KT("report__acquired"))
+    deliveries = RawDelivery.objects.annotate(aperture=KT(APERTURE))
     deliveries = deliveries.defer("report", "expected", "problems", "verification")
     return rows.prefetch_related(
         Prefetch("resolution__deliveries", queryset=deliveries.select_related("checked_by")),
