@@ -1,5 +1,5 @@
 """Imaging in the staff console."""
 
-from imaging_app.admin import imaging, instruments
+from imaging_app.admin import deliveries, imaging, instruments
 
-__all__ = ["imaging", "instruments"]
+__all__ = ["deliveries", "imaging", "instruments"]

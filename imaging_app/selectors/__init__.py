@@ -152,7 +152,9 @@ def may_image(batch: ImagingBatch, by: User) -> bool:
 
 
 def can_start(batch: ImagingBatch, by: User) -> bool:
-    return batch.state == ImagingState.WAITING and is_cleared(batch) and may_image(batch, by)
+    """Return True for a cleared batch that waits, unless a colleague has claimed it."""
+    is_free = batch.state == ImagingState.WAITING and batch.imager_id in {None, by.pk}
+    return is_free and is_cleared(batch) and may_image(batch, by)
 
 
 def can_edit(imaging_request: ImagingRequest, by: User) -> bool:

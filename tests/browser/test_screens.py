@@ -37,6 +37,11 @@ SCREENS: dict[str, tuple[Person, Callable[[World], str]]] = {
         lambda w: f"/clearing/batches/{worlds.batch_of(w.main.clearing).pk}/",
     ),
     "imaging": (Person.IMAGER, lambda w: "/imaging/"),
+    "imaging log": (Person.IMAGER, lambda w: "/imaging/log/"),
+    "imaging log of a sample": (
+        Person.OWNER,
+        lambda w: f"/imaging/requests/{worlds.imaging_request_of(w.main.imaged).pk}/log/",
+    ),
     "imaging a sample": (
         Person.IMAGER,
         lambda w: f"/imaging/requests/{worlds.imaging_request_of(w.main.imaging).pk}/",

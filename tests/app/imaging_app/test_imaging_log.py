@@ -17,8 +17,9 @@ from imaging_app.models import (
     RawDelivery,
 )
 from imaging_app.selectors.log import SORTS
-from imaging_app.workflows import complete_imaging, skip_sample
+from imaging_app.workflows import skip_sample
 from tests.support import clusters
+from tests.support.checks import check_and_complete
 from tests.support.scenarios import a_plan, a_request_being_imaged, a_sample_plan
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +34,7 @@ def an_imaged(owner, clearer, imager, name="one", **plan):
         owner, clearer=clearer, imager=imager, plan=a_plan(name, **plan)
     )
     clusters.deliver(found)
-    complete_imaging(found, by=imager)
+    check_and_complete(found, by=imager)
     return ImagingRequest.objects.get(pk=found.pk)
 
 

@@ -10,13 +10,14 @@ from django.utils import timezone
 from core_app.models import Event, Mail
 from core_app.roles import Role
 from imaging_app.models import ImagingRequest
-from imaging_app.workflows import complete_imaging, skip_sample
+from imaging_app.workflows import skip_sample
 from processing_app import workflows as processing
 from processing_app.models import ProcessingRequest, Run
 from processing_app.services import reminders
 from requests_app.plans import ChannelPlan, ResolutionPlan
 from requests_app.workflows import reopen_imaging, withdraw_request
 from tests.support import clusters
+from tests.support.checks import check_and_complete
 from tests.support.mailing import addresses_of, mails_of
 from tests.support.people import a_person
 from tests.support.races import at_once
@@ -60,13 +61,13 @@ def the_mail_of(event):
 
 
 def test_nobody_is_told_while_a_sample_of_the_batch_is_open(pair, imager):
-    complete_imaging(pair[0], by=imager)
+    check_and_complete(pair[0], by=imager)
 
     assert mails_of("imaging-complete") == []
 
 
 def test_the_correspondents_read_where_each_channel_lies_and_which_sample_has_none(pair, imager):
-    complete_imaging(pair[0], by=imager)
+    check_and_complete(pair[0], by=imager)
 
     skip_sample(pair[1], by=imager, reason="It broke in the chamber.")
 
@@ -82,7 +83,7 @@ def test_the_correspondents_read_where_each_channel_lies_and_which_sample_has_no
 
 
 def test_what_is_fit_for_processing_comes_with_the_way_there(sample, imager, settings):
-    complete_imaging(sample, by=imager)
+    check_and_complete(sample, by=imager)
 
     mail = the_mail_of("imaging-complete")
     assert f"{settings.SITE_URL}/processing/" in mail.text
@@ -92,7 +93,7 @@ def test_what_is_fit_for_processing_comes_with_the_way_there(sample, imager, set
 def test_what_a_pipeline_here_takes_can_be_processed_at_once(sample, imager, monkeypatch):
     monkeypatch.setattr("processing_app.services.requests.processing_pipeline_for", lambda o: "x")
 
-    complete_imaging(sample, by=imager)
+    check_and_complete(sample, by=imager)
 
     words = " ".join(the_mail_of("imaging-complete").text.split())
     assert "Processing of what was imaged at 1.3x can be started now." in words
@@ -103,7 +104,7 @@ def test_what_is_only_looked_at_leads_nowhere_else(researcher, clearer, imager):
     sample = clusters.an_imaged_sample(researcher, clearer=clearer, imager=imager, plan=plan)
     clusters.deliver(sample)
 
-    complete_imaging(sample, by=imager)
+    check_and_complete(sample, by=imager)
 
     assert "/processing/" not in the_mail_of("imaging-complete").text
 
@@ -114,7 +115,7 @@ def test_ventral_channels_are_marked(sample, imager):
     dorsal = clusters.deliver(sample).parent
     dorsal.rename(dorsal.with_name("resolution_1.3x_ventral_up"))
 
-    complete_imaging(sample, by=imager)
+    check_and_complete(sample, by=imager)
 
     words = " ".join(the_mail_of("imaging-complete").text.split())
     assert "1.3x, channel 488, ventral side up: " in words
@@ -149,10 +150,10 @@ def test_a_batch_without_any_image_says_so_and_promises_nothing(sample, imager):
 
 
 def test_what_is_complete_again_after_a_reopening_is_told_again_and_says_so(sample, imager):
-    complete_imaging(sample, by=imager)
+    check_and_complete(sample, by=imager)
     reopen_imaging(now(sample), by=imager, reason="Wrong z step.")
 
-    complete_imaging(now(sample), by=imager)
+    check_and_complete(now(sample), by=imager)
 
     first, again = Mail.objects.filter(event="imaging-complete").order_by("pk")
     assert "Imaging complete again: " in again.subject
@@ -189,7 +190,7 @@ def test_of_the_last_two_samples_finished_at_once_one_mail_comes(turn, pair, ima
 
 
 def test_the_owner_reads_why_imaging_is_open_again(sample, imager):
-    complete_imaging(sample, by=imager)
+    check_and_complete(sample, by=imager)
 
     reopen_imaging(now(sample), by=imager, reason="Wrong z step.")
 
@@ -213,7 +214,7 @@ def test_an_owner_who_is_staff_is_not_told_of_their_own_reopening(clearer):
 
 @pytest.fixture
 def run(sample, imager):
-    return complete_imaging(sample, by=imager)
+    return check_and_complete(sample, by=imager)
 
 
 def test_the_correspondents_are_told_once_that_the_volumes_can_be_viewed(run, sample, settings):
@@ -294,7 +295,7 @@ def waiting(sample, imager, monkeypatch):
     """Processing that a pipeline here takes, of imaging completed five days ago."""
     for module in ("requests", "reminders"):
         monkeypatch.setattr(f"processing_app.services.{module}.processing_pipeline_for", _takes)
-    complete_imaging(sample, by=imager)
+    check_and_complete(sample, by=imager)
     past = timezone.now() - timedelta(days=5)
     ImagingRequest.objects.filter(pk=sample.pk).update(state_since=past)
     return ProcessingRequest.objects.get(imaging_request=sample)
