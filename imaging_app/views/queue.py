@@ -45,7 +45,7 @@ COLUMNS = (
     ("samples", "Samples", "number"),
     ("imager", "Imager", ""),
     ("species", "Species", ""),
-    ("age", "Here for", ""),
+    ("age", "Since", ""),
 )
 EMPTY = {
     "progress": ("Nothing is being imaged.", "A batch comes here when somebody starts it."),
