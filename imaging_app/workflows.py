@@ -12,14 +12,17 @@ from core_app.models import User
 from core_app.roles import Action, actions_on
 from core_app.storage import make_folder
 from core_app.transitions import record
-from imaging_app import raw_data, selectors
-from imaging_app.models import ImagingBatch, ImagingRequest, RawDelivery
+from imaging_app import mails, raw_data, selectors
+from imaging_app.models import ImagingBatch, ImagingRequest, Objective, RawDelivery
 from imaging_app.selectors import FolderKey
 from imaging_app.services import deliveries, imaging
+from imaging_app.states import ImagingState
 from processing_app.models import Run, Step, StepReport
 from processing_app.pipelines import CHECK, OF_DELIVERIES, VERIFY
 from processing_app.selectors import is_being_checked, reports_to_take_in
 from processing_app.services import reports, runs
+from processing_app.services import requests as processing
+from processing_app.states import RunState
 from requests_app.workflows import close_if_finished
 
 logger = logging.getLogger(__name__)
@@ -111,8 +114,10 @@ def complete_imaging(imaging_request: ImagingRequest, *, by: User) -> list[Run]:
     """
     _require_nothing_moves(imaging_request)
     with transaction.atomic():
-        imaging.finish(imaging_request, by=by)
+        batch_is_over = imaging.finish(imaging_request, by=by)
         begun = runs.start_runs_of(imaging_request, by=by)
+        if batch_is_over:
+            tell_imaged(imaging_request.batch, by=by)
         close_if_finished(imaging_request.sample.request)
         ring(DRIVE)
     return begun
@@ -143,9 +148,26 @@ def start_imaging(batch: ImagingBatch, *, by: User) -> None:
 def skip_sample(imaging_request: ImagingRequest, *, by: User, reason: str) -> None:
     """Finish a sample without images; the request closes if nothing else is open."""
     with transaction.atomic():
-        imaging.skip(imaging_request, by=by, reason=reason)
+        batch_is_over = imaging.skip(imaging_request, by=by, reason=reason)
         runs.stop_looking(imaging_request, by=by, reason="The sample is skipped.")
+        if batch_is_over:
+            tell_imaged(imaging_request.batch, by=by)
         close_if_finished(imaging_request.sample.request)
+
+
+def tell_imaged(batch: ImagingBatch, *, by: User) -> None:
+    """Tell that a batch is over, and what comes next by itself or can be begun."""
+    imaged = batch.imaging_requests.filter(state=ImagingState.COMPLETE)
+    used = Objective.objects.filter(pk__in=imaged.values("resolutions__objective"))
+    fit = [objective for objective in used if processing.is_processable(objective)]
+    made = Run.objects.filter(imaging_request__in=imaged).exclude(pipeline__in=OF_DELIVERIES)
+    mails.tell_imaged(
+        batch,
+        by=by,
+        makes_volumes=made.exclude(state__in=[RunState.FAILED, RunState.CANCELLED]).exists(),
+        processable=[objective.name for objective in fit],
+        is_installed=any(processing.processing_pipeline_for(objective) for objective in fit),
+    )
 
 
 def make_folders(imaging_request: ImagingRequest) -> None:

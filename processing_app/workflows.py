@@ -14,17 +14,19 @@ from requests_app.models import Request
 from requests_app.services import requests
 from requests_app.states import RequestState
 from viewers_app.services import layers
+from viewers_app.workflows import tell_what_became_viewable
 
 
 def drive(budget: timedelta) -> TickSummary:
     """Move every due attempt on once, take in what checks found, make new products viewable.
 
-    Safe to repeat.
+    People are told what they can look at. Safe to repeat.
     """
     with open_cluster() as cluster:
         summary = driving.tick(cluster, budget=budget)
     take_in_reports()
     summary.published = layers.publish_new_products()
+    tell_what_became_viewable()
     return summary
 
 

@@ -11,10 +11,19 @@ from django.conf import settings
 from django.urls import reverse
 
 from core_app.models import Event, User
-from core_app.notices import Letter, Recipient, at_address, of_person, staff, tell
+from core_app.notices import Letter, of_person, staff, tell
 from core_app.notices.letters import shortened
 from core_app.roles import Role
 from requests_app import selectors
+from requests_app.addressees import (
+    address_of,
+    correspondents,
+    counted,
+    named,
+    owns,
+    shown,
+    without,
+)
 from requests_app.models import ClearingBatch, Request, Sample
 from requests_app.states import ClearingState
 
@@ -34,7 +43,7 @@ def tell_received(request: Request, *, by: User) -> None:
     """Tell who asked that the request is here, and clearing staff that there is work."""
     batches = list(request.clearing_batches.select_related("protocol").prefetch_related("samples"))
     letter = _received_letter(request, batches)
-    told = [*_correspondents(request), of_person(request.owner, why=_owns(request))]
+    told = [*correspondents(request), of_person(request.owner, why=owns(request))]
     if by.pk != request.owner_id:
         told.append(of_person(by, why=f"you submitted this request for {request.owner}"))
     tell("request-received", letter, told, root_id=request.pk, once=_object(request))
@@ -53,9 +62,9 @@ def tell_received(request: Request, *, by: User) -> None:
 def _received_letter(request: Request, batches: Sequence[ClearingBatch]) -> Letter:
     samples = [sample for batch in batches for sample in batch.samples.all()]
     return Letter(
-        subject=f"Request {_named(request)} received",
+        subject=f"Request {named(request)} received",
         opening=(
-            f"The request {_named(request)} of {request.owner} is received, with {_count(samples)}."
+            f"The request {named(request)} of {request.owner} is received, with {counted(samples)}."
         ),
         facts=(
             ("Request", str(request)),
@@ -95,9 +104,9 @@ def _with_handoff(sample: Sample) -> str:
 
 def _auditor_letter(request: Request) -> Letter:
     return Letter(
-        subject=f"You may read the request {_named(request)}",
+        subject=f"You may read the request {named(request)}",
         opening=(
-            f"{request.owner} named you as auditor of the request {_named(request)}. You may read "
+            f"{request.owner} named you as auditor of the request {named(request)}. You may read "
             "it and look at its volumes; there is nothing that you have to do."
         ),
         facts=(("Request", str(request)), ("About", request.description or "–")),
@@ -108,17 +117,17 @@ def _auditor_letter(request: Request) -> Letter:
 def _to_clear_letter(request: Request, batches: Sequence[ClearingBatch]) -> Letter:
     notes = "\n".join(batch.notes_for_clearer for batch in batches if batch.notes_for_clearer)
     return Letter(
-        subject=f"New request to clear: {_named(request)} of {_person(request.owner)}",
+        subject=f"New request to clear: {named(request)} of {shown(request.owner)}",
         opening=(
-            f"{request.owner} asks for the clearing of {_count(_samples_of(batches))} "
-            f"in the request {_named(request)}."
+            f"{request.owner} asks for the clearing of {counted(_samples_of(batches))} "
+            f"in the request {named(request)}."
         ),
         facts=(
             ("Request", str(request)),
             *(
                 (
                     f"Batch {b.number}",
-                    f"{_chemistry(b)}; {_count(b.samples.all())}; "
+                    f"{_chemistry(b)}; {counted(b.samples.all())}; "
                     f"first hand-off {b.expected_handoff_date or 'not planned'}",
                 )
                 for b in batches
@@ -170,7 +179,7 @@ def tell_cleared(
         again=times > 1,
     )  # fmt: skip
     root = batch.request_id
-    tell("clearing-complete", letter, _correspondents(batch.request), root_id=root, once=once)
+    tell("clearing-complete", letter, correspondents(batch.request), root_id=root, once=once)
     if ready:
         imagers = staff(Role.IMAGER, why="you belong to the imaging staff")
         letter = _to_image_letter(batch, ready, again=times > 1)
@@ -190,10 +199,10 @@ def _cleared_letter(
     links = [("Imaging", reverse("imaging:queue"))] if is_self_imaged else []
     return Letter(
         subject=f"Clearing complete{' again' if again else ''}: "
-        f"{_named(request)} batch {batch.number}",
+        f"{named(request)} batch {batch.number}",
         opening=(
-            f"Clearing of batch {batch.number} of the request {_named(request)} is "
-            f"complete{' again, after it had been re-opened' if again else ''}: {_count(samples)}."
+            f"Clearing of batch {batch.number} of the request {named(request)} is "
+            f"complete{' again, after it had been re-opened' if again else ''}: {counted(samples)}."
         ),
         facts=(
             ("Request", str(request)),
@@ -232,9 +241,9 @@ def _to_image_letter(
     request = batch.request
     samples = [name for one in ready for name in one.samples]
     return Letter(
-        subject=f"Ready for imaging{' again' if again else ''}: {_named(request)} "
-        f"of {_person(request.owner)}, batch {batch.number}",
-        opening=f"{_count(samples)} of the request {_named(request)} of {request.owner} "
+        subject=f"Ready for imaging{' again' if again else ''}: {named(request)} "
+        f"of {shown(request.owner)}, batch {batch.number}",
+        opening=f"{counted(samples)} of the request {named(request)} of {request.owner} "
         "can be imaged.",
         facts=(("Request", str(request)), ("Clearing batch", str(batch.number))),
         lists=(("Samples", tuple(_with_objectives(n, one) for one in ready for n in one.samples)),),
@@ -256,14 +265,14 @@ def tell_reopened(batch: ClearingBatch, *, by: User, reason: str) -> None:
     if by.pk == request.owner_id:
         return
     letter = Letter(
-        subject=f"Clearing re-opened: {_named(request)} batch {batch.number}",
-        opening=f"{by} re-opened clearing batch {batch.number} of the request {_named(request)}. "
+        subject=f"Clearing re-opened: {named(request)} batch {batch.number}",
+        opening=f"{by} re-opened clearing batch {batch.number} of the request {named(request)}. "
         "You get a mail when it is complete again.",
         quote_title="The reason",
         quote=reason,
         links=(("The request", address_of(request)),),
     )
-    owner = [of_person(request.owner, why=_owns(request))]
+    owner = [of_person(request.owner, why=owns(request))]
     tell("clearing-reopened", letter, owner, root_id=request.pk)
 
 
@@ -274,12 +283,12 @@ def tell_withdrawn(request: Request, *, by: User, reason: str, imagers_know: boo
         workers += staff(Role.CLEARER, why="you belong to the clearing staff")
     if imagers_know:
         workers += staff(Role.IMAGER, why="you belong to the imaging staff")
-    told = _without(by, workers)
+    told = without(by, workers)
     if by.pk != request.owner_id:
-        told += [of_person(request.owner, why=_owns(request)), *_correspondents(request)]
+        told += [of_person(request.owner, why=owns(request)), *correspondents(request)]
     letter = Letter(
-        subject=f"Request withdrawn: {_named(request)} of {_person(request.owner)}",
-        opening=f"{by} withdrew the request {_named(request)} of {request.owner}. Nothing of it is "
+        subject=f"Request withdrawn: {named(request)} of {shown(request.owner)}",
+        opening=f"{by} withdrew the request {named(request)} of {request.owner}. Nothing of it is "
         "to be done any more; what was done so far stays in its history.",
         facts=(("Request", str(request)),),
         quote_title="The reason",
@@ -296,56 +305,24 @@ def tell_condition(sample: Sample, *, by: User) -> None:
         return
     letter = Letter(
         subject=f"Sample {shortened(sample.name)} arrived: {sample.get_condition_display()}",
-        opening=f"{by} received the sample {sample.name} of the request {_named(request)}, and "
+        opening=f"{by} received the sample {sample.name} of the request {named(request)}, and "
         f"noted its condition: {sample.get_condition_display().lower()}.",
         quote_title="What was seen",
         quote=sample.condition_note,
         closing=("Write to the clearing staff if it should not be cleared as planned.",),
         links=(("The request", address_of(request)),),
     )
-    owner = [of_person(request.owner, why=_owns(request))]
+    owner = [of_person(request.owner, why=owns(request))]
     # Without a key: each reception is told, also one after another was taken back.
     tell("sample-condition", letter, owner, root_id=request.pk)
-
-
-def address_of(request: Request) -> str:
-    """Return the path of the request's page."""
-    return reverse("requests:request-page", args=[request.owner.username, request.folder.name])
-
-
-def _correspondents(request: Request) -> list[Recipient]:
-    address = request.correspondence_email or request.owner.email
-    return [at_address(address, why="this is the correspondence address of the request")]
-
-
-def _owns(request: Request) -> str:
-    return f"the request {_named(request)} is yours"
-
-
-def _without(person: User, recipients: Iterable[Recipient]) -> list[Recipient]:
-    own = person.email.casefold()
-    return [recipient for recipient in recipients if recipient.address.casefold() != own]
 
 
 def _object(obj: Request | ClearingBatch) -> str:
     return f"{obj.KIND} {obj.pk}"
 
 
-def _named(request: Request) -> str:
-    return f"“{shortened(request.name)}”"
-
-
-def _person(person: User) -> str:
-    return shortened(str(person), 40)
-
-
 def _samples_of(batches: Iterable[ClearingBatch]) -> list[Sample]:
     return [sample for batch in batches for sample in batch.samples.all()]
-
-
-def _count(samples: Iterable[object]) -> str:
-    count = len(list(samples))
-    return f"{count} sample{'' if count == 1 else 's'}"
 
 
 def _chemistry(batch: ClearingBatch) -> str:

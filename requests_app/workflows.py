@@ -14,6 +14,7 @@ from core_app.errors import Invalid, NotAllowed, NotReady, StaleState
 from core_app.models import Event, Lab, User
 from core_app.roles import Action, Role
 from core_app.transitions import record
+from imaging_app import mails as imaging_mails
 from imaging_app import selectors as imaging_reads
 from imaging_app.models import ImagingBatch, ImagingRequest
 from imaging_app.selectors import instruments
@@ -321,6 +322,7 @@ def reopen_imaging(imaging_request: ImagingRequest, *, by: User, reason: str) ->
     with transaction.atomic():
         imaging.reopen(imaging_request, by=by, reason=reason)
         _reopen(imaging_request.sample.request, by=by, reason=reason)
+        imaging_mails.tell_reopened(imaging_request, by=by, reason=reason)
 
 
 def _reopen(request: Request, *, by: User, reason: str) -> None:

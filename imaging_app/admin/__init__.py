@@ -1,5 +1,5 @@
 """Imaging in the staff console."""
 
-from imaging_app.admin import bookings, imaging, instruments, upkeep
+from imaging_app.admin import bookings, deliveries, imaging, instruments, upkeep
 
-__all__ = ["bookings", "imaging", "instruments", "upkeep"]
+__all__ = ["bookings", "deliveries", "imaging", "instruments", "upkeep"]

@@ -39,8 +39,9 @@ def imaging_queue(*, to: User) -> QuerySet[ImagingBatch]:
     rows = rows.exclude(clearing_batch__request__state=RequestState.DRAFT)
     if roles.has_role(to, Role.IMAGER, Role.MANAGER):
         return rows
+    # Who was imaging staff once reads of it only what anybody in their place may read.
     own = Q(clearing_batch__request__owner=to, clearing_batch__request__self_imaging=True)
-    return rows.filter(Q(imager=to) | own)
+    return rows.filter(Q(imager=to) | own, clearing_batch__request__in=visible_requests(to=to))
 
 
 def get_batch(pk: int, *, to: User) -> ImagingBatch:
@@ -151,7 +152,9 @@ def may_image(batch: ImagingBatch, by: User) -> bool:
 
 
 def can_start(batch: ImagingBatch, by: User) -> bool:
-    return batch.state == ImagingState.WAITING and is_cleared(batch) and may_image(batch, by)
+    """Return True for a cleared batch that waits, unless a colleague has claimed it."""
+    is_free = batch.state == ImagingState.WAITING and batch.imager_id in {None, by.pk}
+    return is_free and is_cleared(batch) and may_image(batch, by)
 
 
 def can_edit(imaging_request: ImagingRequest, by: User) -> bool:

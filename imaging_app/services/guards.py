@@ -1,8 +1,8 @@
 """What every write of imaging asks first: may this person, is there a reason, is it still open."""
 
-from core_app.errors import Invalid, NotAllowed, StaleState
-from imaging_app.models import ImagingRequest
-from imaging_app.states import ImagingState
+from core_app.errors import Invalid, NotAllowed, NotReady, StaleState
+from imaging_app.models import ImagingBatch, ImagingRequest
+from imaging_app.states import OVER, ImagingState
 
 
 def hold_open(imaging_request: ImagingRequest) -> None:
@@ -12,6 +12,15 @@ def hold_open(imaging_request: ImagingRequest) -> None:
         raise StaleState(
             "This sample was finished meanwhile; your entry was not saved. Reload the page."
         )
+
+
+def hold_batch(batch: ImagingBatch) -> ImagingBatch:
+    """Take the row for this transaction and return it as it is now; it must not be over."""
+    held = ImagingBatch.objects.select_for_update().filter(pk=batch.pk).first()
+    if held is None or held.state in OVER:
+        state = held.get_state_display().lower() if held else "gone"
+        raise NotReady(f"The batch is {state}, so it is given to nobody.")
+    return held
 
 
 def require(allowed: bool, otherwise: str) -> None:  # noqa: FBT001  # the sentence reads as one

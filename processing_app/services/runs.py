@@ -15,7 +15,7 @@ from core_app.roles import Action, actions_on
 from core_app.transitions import advance, born, record
 from imaging_app.models import ImagingRequest
 from pipeline.contract import PIPELINE_VERSION
-from processing_app import plans
+from processing_app import mails, plans
 from processing_app.models import Attempt, Run, Step
 from processing_app.pipelines import BY_ITSELF, OF_DELIVERIES, PlannedStep
 from processing_app.planning import OVER
@@ -140,6 +140,9 @@ def finish(run: Run, state: str, *, by: User | None, note: str = "") -> None:
     run.save(update_fields=["finished_at", "active_key"])
     if state == RunState.SUCCEEDED:
         products.retire_left_over(run)
+    # Whoever asked for a check looks at its page, which says so.
+    if state == RunState.FAILED and run.pipeline not in OF_DELIVERIES:
+        mails.tell_failed(run)
     requests.follow(run, by=by)
 
 

@@ -28,7 +28,7 @@ Batches = QuerySet[ClearingBatch]
 NEEDED = ("request__owner", "request__lab", "protocol", "clearer")
 
 
-def _count_of(rows: QuerySet[Any], by: str, outer: str) -> Coalesce:
+def count_of(rows: QuerySet[Any], by: str, outer: str) -> Coalesce:
     """Return the number of related rows as a subquery, so that no filter can multiply it."""
     found = rows.filter(**{by: OuterRef(outer)}).order_by().values(by).annotate(n=Count("pk"))
     return Coalesce(Subquery(found.values("n"), output_field=IntegerField()), 0)
@@ -69,9 +69,9 @@ class ClearingBatchAdmin(CorrectingAdmin, AskingAdmin):
     def get_queryset(self, request: HttpRequest) -> Batches:
         rows: Batches = super().get_queryset(request)
         return rows.annotate(
-            _samples=_count_of(Sample.objects.all(), "clearing_batch", "pk"),
-            _done=_count_of(ClearingStepLog.objects.all(), "batch", "pk"),
-            _steps=_count_of(ProtocolStep.objects.all(), "protocol", "protocol"),
+            _samples=count_of(Sample.objects.all(), "clearing_batch", "pk"),
+            _done=count_of(ClearingStepLog.objects.all(), "batch", "pk"),
+            _steps=count_of(ProtocolStep.objects.all(), "protocol", "protocol"),
         )
 
     def change_view(

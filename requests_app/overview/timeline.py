@@ -50,6 +50,8 @@ VERBS = {
     "sample received": "received",
     "acquisition entered": "acquisition parameters entered",
     "cancel asked": "asked to stop",
+    "reminder sent": "reminded that processing waits to be started",
+    "volumes viewable": "raw volumes can be viewed",
 }
 
 

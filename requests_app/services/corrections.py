@@ -47,7 +47,9 @@ def correct_request(request: Request, values: Values, *, by: User, seen: int | N
     with transaction.atomic():
         if lab := values.get("lab"):
             labs.hold({lab.pk})  # the lab before its requests, as merging takes them
-        said = _write(request, {**values, **free_text}, OF_REQUEST | {"lab_text"}, seen=seen)
+        said = write_corrections(
+            request, {**values, **free_text}, OF_REQUEST | {"lab_text"}, seen=seen
+        )
         if said:
             record(request, CORRECTED, by=by, note=said)
 
@@ -81,7 +83,7 @@ def correct_sample(sample: Sample, values: Values, *, by: User, seen: int | None
         held = Sample.objects.select_for_update().get(pk=sample.pk)
         _require_dates(held, values)
         earliest = _earliest_handoff(batch)
-        said = _write(sample, values, OF_SAMPLE, seen=seen)
+        said = write_corrections(sample, values, OF_SAMPLE, seen=seen)
         if not said:
             return
         record_on(sample, CORRECTED, by=by, note=said, root_id=sample.request_id)
@@ -103,7 +105,7 @@ def correct_batch(
 def _write_batch(
     batch: ClearingBatch, values: Values, *, by: User, seen: int | None = None
 ) -> None:
-    said = _write(batch, values, OF_BATCH, seen=seen)
+    said = write_corrections(batch, values, OF_BATCH, seen=seen)
     if said:
         record(batch, CORRECTED, by=by, note=said)
 
@@ -169,7 +171,7 @@ def _earliest_handoff(batch: ClearingBatch | None) -> date | None:
     return day
 
 
-def _write(
+def write_corrections(
     obj: models.Model, values: Values, allowed: frozenset[str], *, seen: int | None = None
 ) -> str:
     """Write what differs from the row as it is now, and return it as `field: before → after`."""

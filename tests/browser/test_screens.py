@@ -55,6 +55,11 @@ SCREENS: dict[str, tuple[Person, Callable[[World], str]]] = {
     "instruments": (Person.OWNER, lambda w: "/imaging/instruments/"),
     "an instrument": (Person.OWNER, lambda w: "/imaging/instruments/lavision/"),
     "upkeep of an instrument": (Person.IMAGER, lambda w: an_instrument_with_a_history(w)),
+    "imaging log": (Person.IMAGER, lambda w: "/imaging/log/"),
+    "imaging log of a sample": (
+        Person.OWNER,
+        lambda w: f"/imaging/requests/{worlds.imaging_request_of(w.main.imaged).pk}/log/",
+    ),
     "imaging a sample": (
         Person.IMAGER,
         lambda w: f"/imaging/requests/{worlds.imaging_request_of(w.main.imaging).pk}/",

@@ -72,7 +72,9 @@ def deliver(
     """Write the raw planes that the imaging request speaks of, below the data root."""
     resolution = imaging_request.resolutions.get()
     folder = resolution.raw_folder(ventral_up=False).under(settings.DATA_ROOT) / subfolder
-    write_delivery(folder, shape_zyx=shape_zyx, channels=["488"], sheets=sheets)
+    pixel = resolution.objective.pixel_um()
+    voxel = (10.0, pixel, pixel)  # as entered, since the files say it
+    write_delivery(folder, shape_zyx=shape_zyx, voxel_um_zyx=voxel, channels=["488"], sheets=sheets)
     return folder
 
 

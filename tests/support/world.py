@@ -23,6 +23,7 @@ from imaging_app.services import bookings, imaging
 from imaging_app.services.channels import Acquisition, set_channels
 from imaging_app.slots import Slot, next_quarter
 from processing_app.models import Product, Run
+from processing_app.pipelines import RAW
 from requests_app.models import ClearingBatch, Request, Sample
 from requests_app.services import clearing, requests
 from requests_app.workflows import submit_request, withdraw_request
@@ -125,7 +126,7 @@ def imaging_request_of(request: Request) -> ImagingRequest:
 
 
 def run_of(request: Request) -> Run:
-    return Run.objects.get(imaging_request__sample__request=request)
+    return Run.objects.get(imaging_request__sample__request=request, pipeline=RAW)
 
 
 def a_booking(owner: User) -> Booking:

@@ -6,11 +6,14 @@ from django.core.management.base import BaseCommand
 from django.db import transaction
 from django_q.models import Schedule
 
+from facility_app.reminders import DAILY
+
 SCHEDULES = {
     "drive runs": ("processing_app.tasks.drive_runs", 1),
     "close finished requests": ("requests_app.tasks.close_finished", 10),
     "expire viewer sessions": ("viewers_app.tasks.expire_sessions", 5),
     "send mails": ("core_app.tasks.send_mails", 1),
+    "send reminders": ("facility_app.tasks.send_reminders", DAILY),
 }
 
 

@@ -175,6 +175,9 @@ several_batches = of(
 a_scope = of(lambda s: Asked(data={"scope": "mine"}))
 THE_END = {"left_out": "on", "link": "https://example.org/sheet"}
 ended_batch = of(lambda s: Asked((worlds.batch_of(s.clearing).pk,), THE_END))
+given_imaging_batch = of(
+    lambda s: Asked((worlds.imaging_batch_of(s.imaging).pk,), {"imager": "imager"})
+)
 ready_to_image = of(lambda s: Asked((worlds.imaging_batch_of(s.cleared).pk,)))
 imaged_sample = of(lambda s: Asked((worlds.imaging_request_of(s.imaged).pk,), WHY))
 sample_being_imaged = of(lambda s: Asked((worlds.imaging_request_of(s.imaging).pk,), WHY))
@@ -249,6 +252,20 @@ def free_batch(world: World, person: Person) -> Asked:
     """A self-clearing owner's batch is theirs from the start; here somebody let go of it."""
     batch = worlds.batch_of(world.series(person).waiting)
     clearing.release(batch, by=world.accounts["manager"])
+    return Asked((batch.pk,))
+
+
+def a_claimed_imaging_batch(series: Series) -> Asked:
+    batch = worlds.imaging_batch_of(series.cleared)
+    if batch.imager is None:
+        imaging.claim(batch, by=series.hands.imager)
+    return Asked((batch.pk,))
+
+
+def free_imaging_batch(world: World, person: Person) -> Asked:
+    """A self-imaging owner's batch is theirs from the start; here somebody let go of it."""
+    batch = worlds.imaging_batch_of(world.series(person).cleared)
+    imaging.release(batch, by=world.accounts["manager"])
     return Asked((batch.pk,))
 
 
@@ -462,7 +479,16 @@ ROWS: tuple[Row, ...] = (
     page("imaging:queue",             nothing,              SIGNED_IN),
     page("imaging:batch",             ready_to_image,       READERS),
     page("imaging:request",           sample_being_imaged,  READERS),
+    page("imaging:log",               nothing,              SIGNED_IN),
+    page("imaging:log-csv",           nothing,              SIGNED_IN),
+    page("imaging:log-xlsx",          nothing,              SIGNED_IN),
+    page("imaging:request-log",       imaged_sample,        READERS),
+    page("imaging:request-log-csv",   imaged_sample,        READERS),
     button("imaging:batch-start",     ready_to_image,       IMAGERS),
+    button("imaging:batch-claim",     free_imaging_batch,   IMAGERS),
+    button("imaging:batch-release",   of(a_claimed_imaging_batch), IMAGERS),
+    button("imaging:batch-assign",    given_imaging_batch,  IMAGING_STAFF),
+    button("imaging:batch-take-over", given_imaging_batch,  IMAGING_STAFF),
     button("imaging:request-folders", of(begun_imaging),    IMAGERS),
     button("imaging:request-enter",   an_entry("save", z_step="12"), IMAGERS, case="save"),
     button("imaging:request-enter",   an_entry("check"),    IMAGERS, case="check"),

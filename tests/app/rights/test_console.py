@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from core_app.models import Event, User
+from imaging_app.models import DeliveryWaiver
 from processing_app.models import Atlas, ProcessingRequest
 from requests_app.models import AntibodyTrial, HandoffDay, Request, Subject
 from requests_app.services import clearing
@@ -67,6 +68,14 @@ def row_of(label: str, world: World) -> Model:
         "imaging_app.objective": lambda: _resolution(world).objective,
         "imaging_app.microscope": lambda: _resolution(world).objective.microscope,
         **{f"imaging_app.{kind}": lambda make=make: make(world) for kind, make in UPKEEP.items()},
+        "imaging_app.deliverywaiver": lambda: DeliveryWaiver.objects.create(
+            resolution=_resolution(world),
+            subfolder=worlds.SUBFOLDER,
+            key="k",
+            what="A problem.",
+            reason="A reason.",
+            by=world.accounts["technician"],
+        ),
         "processing_app.atlas": _an_atlas,
         "processing_app.processingrequest": lambda: ProcessingRequest.objects.get(
             imaging_request=worlds.imaging_request_of(world.main.imaged)

@@ -23,6 +23,8 @@ LISTS = {
     "requests:sample-export": (READERS, READERS),
     "clearing:queue": (BOSSES | {P.CLEARER}, BOSSES | {P.CLEARER} | OWNER),
     "imaging:queue": (BOSSES | {P.IMAGER}, BOSSES | {P.IMAGER} | OWNER),
+    "imaging:log": (READERS, READERS),
+    "imaging:log-csv": (READERS, READERS),
     "processing:run-list": (READERS, READERS),
     "viewers:volume-list": (READERS, READERS),
 }

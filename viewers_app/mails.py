@@ -1,0 +1,42 @@
+"""What is told of volumes; called inside the transaction of the event."""
+
+from collections.abc import Iterable
+
+from django.urls import reverse
+
+from core_app.notices import Letter, tell
+from core_app.notices.letters import shortened
+from imaging_app.models import ImagingRequest
+from requests_app.addressees import address_of, correspondents, named
+from viewers_app.models import DataLayer
+
+
+def tell_viewable(imaging_request: ImagingRequest, layers: Iterable[DataLayer]) -> None:
+    """Tell that the raw volumes of one sample's round can be looked at."""
+    sample = imaging_request.sample
+    request = sample.request
+    letter = Letter(
+        subject=f"Ready to view: {shortened(sample.name)} of {named(request)}",
+        opening=f"The raw volumes of the sample {sample.name} of the request {named(request)} can "
+        "be looked at.",
+        facts=(
+            ("Request", str(request)),
+            ("Sample", sample.name),
+            ("Imaging round", str(imaging_request.number)),
+        ),
+        lists=(("Volumes", tuple(_volume(layer) for layer in layers)),),
+        closing=("Choose volumes on the page of the sample, then press Open.",),
+        links=(
+            ("The volumes of this sample", reverse("viewers:sample-chooser", args=[sample.pk])),
+            ("The request", address_of(request)),
+        ),
+    )
+    once = f"{imaging_request.KIND} {imaging_request.pk}"
+    tell("volumes-ready", letter, correspondents(request), root_id=request.pk, once=once)
+
+
+def _volume(layer: DataLayer) -> str:
+    channel, side = layer.channel, layer.product.side
+    sheet = f", {side} light sheet" if side else ""
+    up = ", ventral side up" if channel.ventral_up else ""
+    return f"{channel.resolution.objective.name}, channel {channel.wavelength.name}{up}{sheet}"
