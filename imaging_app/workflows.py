@@ -3,12 +3,20 @@
 from django.db import transaction
 
 from core_app.bell import ring
-from core_app.errors import DomainError, NotReady, Rejected
+from core_app.errors import DomainError, NotAllowed, NotReady, Rejected, StaleState
 from core_app.models import User
 from core_app.storage import make_folder
+from imaging_app import selectors as imaging_reads
+from imaging_app.edits import ChangeObjective, Edit, RemoveChannel
 from imaging_app.models import ImagingBatch, ImagingRequest
-from imaging_app.services import deliveries, imaging
+from imaging_app.selectors import batches as batch_reads
+from imaging_app.services import deliveries, edits, imaging
+from imaging_app.services.batches import Outcome, named
+from imaging_app.services.guards import hold_all
+from imaging_app.states import OVER
+from processing_app import selectors as processing_reads
 from processing_app.models import Run
+from processing_app.services import requests as processing
 from processing_app.services import runs
 from requests_app.workflows import close_if_finished
 
@@ -50,6 +58,82 @@ def skip_sample(imaging_request: ImagingRequest, *, by: User, reason: str) -> No
     with transaction.atomic():
         imaging.skip(imaging_request, by=by, reason=reason)
         close_if_finished(imaging_request.sample.request)
+
+
+def edit_sample(imaging_request: ImagingRequest, edit: Edit, *, by: User, seen: str = "") -> str:
+    """Change which channels of a sample are imaged; its processing follows. Says what was done.
+
+    Empty if it was so already. Raises StaleState if a colleague changed the sample since `seen`.
+    """
+    with transaction.atomic():
+        hold_all([imaging_request])
+        return _edit(imaging_request, edit, by=by, seen=seen)
+
+
+def edit_batch(batch: ImagingBatch, edit: Edit, *, by: User, seen: str = "") -> Outcome:
+    """Change which channels of every open sample are imaged; finished ones are left alone.
+
+    A sample where it is not possible is left alone too, and named. Another objective is for all
+    open samples or for none.
+    """
+    if not imaging_reads.may_image(batch, by):
+        raise NotAllowed("Only who images this batch changes its channels.")
+    outcome = Outcome()
+    with transaction.atomic():
+        samples = batch_reads.samples_of(batch)
+        hold_all(samples)
+        for sample in samples:
+            if sample.state in OVER:
+                outcome.left.append((sample, f"is {sample.get_state_display().lower()}"))
+            elif not edits.concerns(sample, edit):
+                outcome.left.append((sample, "has not this objective"))
+            else:
+                _edit_one_of(outcome, sample, edit, by=by, seen=seen)
+    return outcome
+
+
+def _edit_one_of(
+    outcome: Outcome, imaging_request: ImagingRequest, edit: Edit, *, by: User, seen: str
+) -> None:
+    try:
+        with transaction.atomic():
+            done = _edit(imaging_request, edit, by=by, seen=seen)
+    except StaleState:
+        raise
+    except DomainError as refusal:
+        if isinstance(edit, ChangeObjective):
+            words = named(imaging_request, refusal.message)
+            raise NotReady(f"No sample was changed. {words}") from refusal
+        outcome.left.append((imaging_request, refusal.message))
+        return
+    (outcome.changed if done else outcome.same).append(imaging_request)
+    if done and done not in outcome.done:
+        outcome.done.append(done)
+
+
+def _edit(imaging_request: ImagingRequest, edit: Edit, *, by: User, seen: str) -> str:
+    if not edits.is_done(imaging_request, edit):
+        _require_untouched(imaging_request, edit)
+    done = edits.carry_out(imaging_request, edit, by=by, seen=seen)
+    followed = processing.follow_imaging(imaging_request, by=by) if done else ""
+    return "; ".join(filter(None, (done, followed)))
+
+
+def _require_untouched(imaging_request: ImagingRequest, edit: Edit) -> None:
+    """Refuse to take away a channel that volumes or a run at work hang on."""
+    if not isinstance(edit, RemoveChannel | ChangeObjective):
+        return
+    gone = edits.channels_meant(imaging_request, edit)
+    made = processing_reads.channels_with_products(gone)
+    if made:
+        names = ", ".join(batch_reads.words_of(channel) for channel in made)
+        raise NotReady(
+            f"{imaging_request.sample}: there are volumes of {names} already, so it stays. To "
+            "image otherwise, ask for another round of imaging."
+        )
+    run = processing_reads.active_run_of(imaging_request)
+    if run is not None:
+        raise NotReady(f"{imaging_request.sample}: {run} is at work. Cancel it, or wait for it.")
 
 
 def make_folders(imaging_request: ImagingRequest) -> None:
