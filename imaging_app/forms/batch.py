@@ -1,6 +1,6 @@
 """What the imager types on the page of a batch: parameters of its channels, and edits of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from django import forms
@@ -18,7 +18,7 @@ from imaging_app.edits import (
 )
 from imaging_app.models import ImagingChannel
 from imaging_app.rules import Setting, parse_tiles
-from imaging_app.selectors.batches import BatchBlock, BatchRow, setting_of
+from imaging_app.selectors.batches import BatchBlock, BatchRow, difference
 from requests_app.plans import PURPOSES
 
 FORM_ID = "parameters"
@@ -119,14 +119,14 @@ class BatchEntry:
 
     @classmethod
     def of(cls, blocks: Sequence[BatchBlock], data: QueryDict | None = None) -> "BatchEntry":
-        return cls([Block(b, [Line(r, RowForm(data, row=r)) for r in b.rows]) for b in blocks])
+        return cls([Block(b, [Line(r, _form_of(r, data)) for r in b.rows]) for b in blocks])
 
     @property
     def lines(self) -> list[Line]:
         return [line for block in self.blocks for line in block.lines]
 
     def is_valid(self) -> bool:
-        """Read every row, so that every problem is shown at once. Rows without tick do not count."""
+        """Read every row, so that every problem is shown at once. Only ticked rows count."""
         wrong = [line for line in self.lines if not line.form.is_valid() and _is_used(line)]
         for line in wrong:
             for name, messages in line.form.errors.items():
@@ -149,26 +149,21 @@ class BatchEntry:
                 line.form.add_error(None, text)
                 self.problems.append((line.row.place.key, text))
 
-    def compare(self, words_of: Mapping[Place, str]) -> None:
+    def compare(self) -> None:
         """Say beside each row what is stored, where it is not what was typed."""
         for line in self.lines:
-            line.stored = words_of.get(line.row.place, "")
+            if line.form.is_bound and line.form.is_valid():
+                line.stored = difference(line.row.usual, line.form.setting)
+
+
+def _form_of(row: BatchRow, data: QueryDict | None) -> RowForm:
+    """Return the form with what was typed; a row that came later was not on the page."""
+    was_shown = data is not None and f"{row.place.key}-tiles" in data
+    return RowForm(data if was_shown else None, row=row)
 
 
 def _is_used(line: Line) -> bool:
-    return bool(line.form.cleaned_data.get("use"))
-
-
-def stored_beside(entry: BatchEntry) -> dict[Place, str]:
-    """Return {place: what the samples have now} for rows that are typed otherwise."""
-    from imaging_app.selectors.batches import difference
-
-    return {
-        line.row.place: words
-        for line in entry.lines
-        if line.form.is_valid()
-        and (words := difference(setting_of(line.row.channel), line.form.setting))
-    }
+    return line.form.is_bound and bool(line.form.cleaned_data.get("use"))
 
 
 KINDS = ("add-channel", "remove-channel", "purposes", "ventral", "objective")

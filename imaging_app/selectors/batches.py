@@ -42,6 +42,10 @@ class BatchRow:
     def purpose_words(self) -> str:
         return purposes_in_words(self.purposes)
 
+    @property
+    def words(self) -> str:
+        return setting_in_words(self.usual)
+
 
 @dataclass(frozen=True, slots=True)
 class BatchBlock:
@@ -51,7 +55,10 @@ class BatchBlock:
     ventral_up: bool
     rows: list[BatchRow]
     free_lines: list[Wavelength]
-    having: int
+
+    @property
+    def key(self) -> str:
+        return f"{self.objective.pk}-{'v' if self.ventral_up else 'd'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +169,6 @@ def _block(rows: list[BatchRow], lines: Mapping[int, list[Wavelength]]) -> Batch
         ventral_up=rows[0].place.ventral_up,
         rows=rows,
         free_lines=[w for w in lines[objective.microscope_id] if w.pk not in used_everywhere],
-        having=max(row.having for row in rows),
     )
 
 
