@@ -80,8 +80,9 @@ def translate(channels: Sequence[ImagingChannel], target: Objective) -> Lines:
 def _counterpart(line: Wavelength, offered: Sequence[Wavelength], target: Objective) -> Wavelength:
     if line.microscope_id == target.microscope_id:
         return line
-    equivalent = set(line.equivalents.values_list("pk", flat=True))
-    same_dyes = [other for other in offered if other.pk in equivalent]
+    # Whichever of the two lines the pair was entered with.
+    equivalent = {*line.equivalents.all(), *Wavelength.objects.filter(equivalents=line)}
+    same_dyes = [other for other in offered if other in equivalent]
     same_name = [other for other in offered if other.name == line.name]
     found = [*same_dyes, *same_name]
     if not found:

@@ -25,9 +25,9 @@ def purpose_words(purposes: Iterable[str]) -> str:
 
 
 @register.filter
-def registrable(lines: Iterable[Wavelength]) -> str:
+def registrable(lines: Iterable[Wavelength] | None) -> str:
     """Return the lines that may be registered, as a list in words."""
-    return ", ".join(line.name for line in lines if line.may_register)
+    return ", ".join(line.name for line in lines or () if line.may_register)
 
 
 @register.filter
