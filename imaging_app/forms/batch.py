@@ -18,7 +18,7 @@ from imaging_app.edits import (
 )
 from imaging_app.models import ImagingChannel
 from imaging_app.rules import Setting, parse_tiles
-from imaging_app.selectors.batches import BatchBlock, BatchRow, difference
+from imaging_app.selectors.batches import BatchBlock, BatchRow, difference, words_of
 from requests_app.plans import PURPOSES
 
 FORM_ID = "parameters"
@@ -131,7 +131,8 @@ class BatchEntry:
         for line in wrong:
             for name, messages in line.form.errors.items():
                 label = line.form.fields[name].label if name in line.form.fields else ""
-                self.problems += [(line.row.place.key, f"{label}: {text}") for text in messages]
+                where = f"{words_of(line.row.channel)}, {label}"
+                self.problems += [(line.row.place.key, f"{where}: {text}") for text in messages]
         if wrong:
             self.refusal = "Nothing was applied. Correct what is marked."
         return not wrong
