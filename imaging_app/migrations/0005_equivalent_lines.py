@@ -10,7 +10,9 @@ def forwards(apps, schema_editor):
         first = lines.filter(microscope__name="lavision", name=here).first()
         second = lines.filter(microscope__name="smartspim", name=there).first()
         if first and second:
+            # The models of a migration do not add the other direction by themselves.
             first.equivalents.add(second)
+            second.equivalents.add(first)
 
 
 class Migration(migrations.Migration):
