@@ -5,6 +5,7 @@ from django.urls import path
 from imaging_app.views import (
     batches,
     bookings,
+    channel_edits,
     deliveries,
     instruments,
     logs,
@@ -25,6 +26,9 @@ urlpatterns = [
     path("batches/<int:pk>/release/", queue.release_batch, name="batch-release"),
     path("batches/<int:pk>/assign/", queue.assign_batch, name="batch-assign"),
     path("batches/<int:pk>/take-over/", queue.take_over, name="batch-take-over"),
+    path("batches/<int:pk>/apply/", batches.apply_parameters, name="batch-apply"),
+    path("batches/<int:pk>/edit/<slug:kind>/", channel_edits.edit_batch, name="batch-edit"),
+    path("requests/<int:pk>/edit/<slug:kind>/", channel_edits.edit_sample, name="request-edit"),
     path("requests/<int:pk>/", samples.request_page, name="request"),
     path("requests/<int:pk>/log/", logs.request_log, name="request-log"),
     path("requests/<int:pk>/log.csv", logs.request_log_csv, name="request-log-csv"),

@@ -7,19 +7,23 @@ from django.conf import settings
 from django.db import transaction
 
 from core_app.bell import ring
-from core_app.errors import DomainError, NotAllowed, NotReady, Rejected
+from core_app.errors import DomainError, NotAllowed, NotReady, Rejected, StaleState
 from core_app.models import User
 from core_app.roles import Action, actions_on
 from core_app.storage import make_folder
 from core_app.transitions import record
 from imaging_app import mails, raw_data, selectors
+from imaging_app.edits import ChangeObjective, Edit, RemoveChannel
 from imaging_app.models import ImagingBatch, ImagingRequest, Objective, RawDelivery
 from imaging_app.selectors import FolderKey
-from imaging_app.services import deliveries, imaging
-from imaging_app.states import ImagingState
+from imaging_app.selectors import batches as batch_reads
+from imaging_app.services import deliveries, edits, imaging
+from imaging_app.services.batches import Outcome, named
+from imaging_app.services.guards import hold_all
+from imaging_app.states import OVER, ImagingState
+from processing_app import selectors as processing_reads
 from processing_app.models import Run, Step, StepReport
 from processing_app.pipelines import CHECK, OF_DELIVERIES, VERIFY
-from processing_app.selectors import is_being_checked, reports_to_take_in
 from processing_app.services import reports, runs
 from processing_app.services import requests as processing
 from processing_app.states import RunState
@@ -61,7 +65,7 @@ def verify_delivery(imaging_request: ImagingRequest, *, by: User) -> Run:
 
 def take_in_reports() -> int:
     """Store what checks have found since; return how many were of use. Safe to repeat."""
-    return sum(map(_take_in_alone, reports_to_take_in()))
+    return sum(map(_take_in_alone, processing_reads.reports_to_take_in()))
 
 
 def _take_in_alone(report: StepReport) -> bool:
@@ -125,7 +129,7 @@ def complete_imaging(imaging_request: ImagingRequest, *, by: User) -> list[Run]:
 
 def _require_nothing_moves(imaging_request: ImagingRequest) -> None:
     """Refuse while a check is at work, and for a folder that changed after its check."""
-    if is_being_checked(imaging_request):
+    if processing_reads.is_being_checked(imaging_request):
         raise NotReady("The raw data is being checked. Complete the sample when that has ended.")
     for delivery in selectors.deliveries_of(imaging_request):
         if raw_data.has_changed_since(settings.DATA_ROOT, delivery.folder, delivery.report):
@@ -168,6 +172,82 @@ def tell_imaged(batch: ImagingBatch, *, by: User) -> None:
         processable=[objective.name for objective in fit],
         is_installed=any(processing.processing_pipeline_for(objective) for objective in fit),
     )
+
+
+def edit_sample(imaging_request: ImagingRequest, edit: Edit, *, by: User, seen: str = "") -> str:
+    """Change which channels of a sample are imaged; its processing follows. Says what was done.
+
+    Empty if it was so already. Raises StaleState if a colleague changed the sample since `seen`.
+    """
+    with transaction.atomic():
+        hold_all([imaging_request])
+        return _edit(imaging_request, edit, by=by, seen=seen)
+
+
+def edit_batch(batch: ImagingBatch, edit: Edit, *, by: User, seen: str = "") -> Outcome:
+    """Change which channels of every open sample are imaged; finished ones are left alone.
+
+    A sample where it is not possible is left alone too, and named. Another objective is for all
+    open samples or for none.
+    """
+    if not selectors.may_image(batch, by):
+        raise NotAllowed("Only who images this batch changes its channels.")
+    outcome = Outcome()
+    with transaction.atomic():
+        samples = batch_reads.samples_of(batch)
+        hold_all(samples)
+        for sample in samples:
+            if sample.state in OVER:
+                outcome.left.append((sample, f"is {sample.get_state_display().lower()}"))
+            elif not edits.concerns(sample, edit):
+                outcome.left.append((sample, "has not this objective"))
+            else:
+                _edit_one_of(outcome, sample, edit, by=by, seen=seen)
+    return outcome
+
+
+def _edit_one_of(
+    outcome: Outcome, imaging_request: ImagingRequest, edit: Edit, *, by: User, seen: str
+) -> None:
+    try:
+        with transaction.atomic():
+            done = _edit(imaging_request, edit, by=by, seen=seen)
+    except StaleState:
+        raise
+    except DomainError as refusal:
+        if isinstance(edit, ChangeObjective):
+            words = named(imaging_request, refusal.message)
+            raise NotReady(f"No sample was changed. {words}") from refusal
+        outcome.left.append((imaging_request, refusal.message))
+        return
+    (outcome.changed if done else outcome.same).append(imaging_request)
+    if done and done not in outcome.done:
+        outcome.done.append(done)
+
+
+def _edit(imaging_request: ImagingRequest, edit: Edit, *, by: User, seen: str) -> str:
+    if not edits.is_done(imaging_request, edit):
+        _require_untouched(imaging_request, edit)
+    done = edits.carry_out(imaging_request, edit, by=by, seen=seen)
+    followed = processing.follow_imaging(imaging_request, by=by) if done else ""
+    return "; ".join(filter(None, (done, followed)))
+
+
+def _require_untouched(imaging_request: ImagingRequest, edit: Edit) -> None:
+    """Refuse to take away a channel that volumes or a run at work hang on."""
+    if not isinstance(edit, RemoveChannel | ChangeObjective):
+        return
+    gone = edits.channels_meant(imaging_request, edit)
+    made = processing_reads.channels_with_products(gone)
+    if made:
+        names = ", ".join(batch_reads.words_of(channel) for channel in made)
+        raise NotReady(
+            f"{imaging_request.sample}: there are volumes of {names} already, so it stays. To "
+            "image otherwise, ask for another round of imaging."
+        )
+    run = processing_reads.active_run_of(imaging_request)
+    if run is not None:
+        raise NotReady(f"{imaging_request.sample}: {run} is at work. Cancel it, or wait for it.")
 
 
 def make_folders(imaging_request: ImagingRequest) -> None:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from core_app.models import User
 from core_app.roles import Action, can
-from imaging_app.models import ImagingRequest
+from imaging_app.models import ImagingChannel, ImagingRequest
 from imaging_app.states import ImagingState
 from processing_app.failures import Failure, failure_of
 from processing_app.models import Attempt, Product, Run, Step, StepReport
@@ -51,6 +51,17 @@ def with_steps(rows: QuerySet[Run]) -> QuerySet[Run]:
     attempts = Prefetch("attempts", queryset=Attempt.objects.order_by("number"))
     steps = Prefetch("steps", queryset=Step.objects.order_by("position").prefetch_related(attempts))
     return rows.prefetch_related(steps)
+
+
+def channels_with_products(channels: Sequence[ImagingChannel]) -> list[ImagingChannel]:
+    """Return those of the channels of which there is any volume."""
+    made = set(Product.objects.filter(channel__in=channels).values_list("channel", flat=True))
+    return [channel for channel in channels if channel.pk in made]
+
+
+def active_run_of(imaging_request: ImagingRequest) -> Run | None:
+    """Return a run that is planned or at work on this round of imaging."""
+    return Run.objects.filter(imaging_request=imaging_request, state__in=ACTIVE).first()
 
 
 def get_run(pk: int, *, to: User) -> Run:

@@ -42,6 +42,7 @@ PROCESSING_TABLE = table(
         P.WAITING: {P.RUNNING, P.CANCELLED},
         P.RUNNING: {P.COMPLETE, P.FAILED, P.CANCELLED},
         P.FAILED: {P.RUNNING, P.CANCELLED},
+        P.CANCELLED: {P.WAITING},  # imaging went back to an objective that can be processed
     },
 )
 

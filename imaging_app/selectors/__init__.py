@@ -164,6 +164,13 @@ def can_edit(imaging_request: ImagingRequest, by: User) -> bool:
     )
 
 
+def can_change_channels(imaging_request: ImagingRequest, by: User) -> bool:
+    """Return True for who may change what is imaged and how: before imaging starts, staff only."""
+    if imaging_request.state == ImagingState.WAITING:
+        return roles.has_role(by, Role.IMAGER, Role.MANAGER)
+    return can_edit(imaging_request, by)
+
+
 def can_reopen(imaging_request: ImagingRequest, by: User) -> bool:
     finished = imaging_request.state in {ImagingState.COMPLETE, ImagingState.SKIPPED}
     return finished and roles.has_role(by, Role.IMAGER, Role.MANAGER)

@@ -1,119 +1,132 @@
 """Write how channels were acquired: the values of one sample, all or none."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from hashlib import sha256
 
 from django.db import transaction
+from django.db.models import Q
 
 from core_app.changes import changed
-from core_app.errors import Invalid
-from core_app.models import User
+from core_app.errors import Invalid, StaleState
+from core_app.models import Event, User
 from core_app.transitions import record
-from imaging_app import raw_data, selectors
+from imaging_app import rules, selectors
 from imaging_app.models import ImagingChannel, ImagingRequest, RawDelivery
+from imaging_app.rules import ACQUISITION_FIELDS, Acquisition, Entry, Line
 from imaging_app.services.guards import hold_open, require
 
-
-@dataclass(frozen=True, slots=True)
-class Acquisition:
-    """How one channel was acquired, as the imager typed it. Lengths in µm."""
-
-    raw_subfolder: str
-    z_planes: int
-    z_step_um: float
-    left_sheet: bool = True
-    right_sheet: bool = True
-    tile_columns: int = 1
-    tile_rows: int = 1
-    tile_overlap: float = 0.0
-    orientation: str = ImagingChannel.Orientation.HORIZONTAL
-    zoom: float = 1.0
+__all__ = ["Acquisition", "seen_of", "set_channels"]
 
 
 def set_channels(
-    imaging_request: ImagingRequest, settings_of: Mapping[int, Acquisition], *, by: User
+    imaging_request: ImagingRequest,
+    settings_of: Mapping[int, Acquisition],
+    *,
+    by: User,
+    seen: str = "",
 ) -> None:
     """Store how the channels of one sample were acquired: {channel id: acquisition}. All or none.
 
-    A changed channel loses the verdict of an earlier check of its folder.
+    A changed channel loses the verdict of an earlier check of its folder. `seen` is what the form
+    was made of (seen_of): if a colleague changed it since, StaleState is raised.
     """
     require(
         selectors.can_edit(imaging_request, by),
         "Only who images this sample enters its parameters.",
     )
-    channels = list(selectors.channels_of(imaging_request))
-    problems = {
-        f"channel-{c.pk}": found
-        for c in channels
-        if c.pk in settings_of and (found := acquisition_problems(c, settings_of[c.pk]))
-    }
-    problems |= _shared_folder_problems(channels, settings_of)
-    if problems:
-        first = next(iter(problems.values()))[0]
-        raise Invalid(first, fields=problems)
-    if all(
-        _is_set_so(channel, settings_of[channel.pk])
-        for channel in channels
-        if channel.pk in settings_of
-    ):
-        return
     with transaction.atomic():
         hold_open(imaging_request)
-        for channel in channels:
-            if channel.pk in settings_of:
-                ImagingChannel.objects.filter(pk=channel.pk).update(
-                    **asdict(settings_of[channel.pk])
-                )
+        channels = list(selectors.channels_of(imaging_request))
+        given = [(c, settings_of[c.pk]) for c in channels if c.pk in settings_of]
+        different = [c for c, acquisition in given if acquisition_of(c) != acquisition]
+        if different:  # else it was sent twice
+            refuse_stale([imaging_request], channels, seen)
+        _require_no_problems(problems_of(channels, settings_of))
+        if not different:
+            return
+        for channel in different:
+            acquisition = settings_of[channel.pk]
+            ImagingChannel.objects.filter(pk=channel.pk).update(**asdict(acquisition))
+            drop_verdicts(channel, channel.raw_subfolder, acquisition.raw_subfolder)
         _number_filters(imaging_request)
-        RawDelivery.objects.filter(resolution__imaging_request=imaging_request).delete()
         changed(*channels)
         record(imaging_request, "acquisition entered", by=by)
 
 
-def _is_set_so(channel: ImagingChannel, given: Acquisition) -> bool:
-    return all(getattr(channel, name) == value for name, value in asdict(given).items())
+def acquisition_of(channel: ImagingChannel) -> Acquisition:
+    """Return what is stored of one channel."""
+    return Acquisition(**{name: getattr(channel, name) for name in ACQUISITION_FIELDS})
 
 
-def acquisition_problems(channel: ImagingChannel, given: Acquisition) -> list[str]:
-    """Return what cannot be right about one channel, in words that say what to do."""
-    objective, name = channel.resolution.objective, channel.wavelength.name
-    most = objective.max_tiles_per_side
-    rules = [
-        (given.left_sheet or given.right_sheet, f"Channel {name}: tick at least one light sheet."),
-        (0.0 <= given.tile_overlap < 1.0,
-         f"Channel {name}: the overlap is a fraction from 0 up to, not including, 1; 10 % is 0.1."),
-        (1 <= given.tile_columns <= most and 1 <= given.tile_rows <= most,
-         f"Channel {name}: {objective.name} allows 1 to {most} tiles per side (columns x rows)."),
-        (2 <= given.z_step_um <= 1000, f"Channel {name}: the z step lies between 2 and 1000 µm."),
-        (1 <= given.z_planes <= 5500, f"Channel {name}: give the number of planes, 1 to 5500."),
-        (raw_data.is_usable(given.raw_subfolder),
-         f"Channel {name}: choose the raw folder; its name has no blanks or slashes."),
-        (given.orientation in ImagingChannel.Orientation.values,
-         f"Channel {name}: choose an orientation of the list."),
-        (given.zoom > 0 and (objective.has_zoom or given.zoom == 1.0),
-         f"Channel {name}: {objective.name} has no zoom body; leave the zoom at 1."),
-    ]  # fmt: skip
-    return [message for holds, message in rules if not holds]
+def line_of(channel: ImagingChannel, *, sample: str = "") -> Line:
+    """Return what the rules need to know of one channel."""
+    objective = channel.resolution.objective
+    return Line(
+        objective=objective.name,
+        name=channel.wavelength.name,
+        ventral_up=channel.ventral_up,
+        max_tiles=objective.max_tiles_per_side,
+        has_zoom=objective.has_zoom,
+        sample=sample,
+    )
 
 
-def _shared_folder_problems(
+def problems_of(
     channels: Sequence[ImagingChannel], settings_of: Mapping[int, Acquisition]
-) -> dict[str, list[str]]:
-    """Channels in one folder were acquired together, so everything about them must agree."""
-    first_in: dict[tuple[int, bool, str], ImagingChannel] = {}
-    problems: dict[str, list[str]] = {}
-    for channel in (c for c in channels if c.pk in settings_of):
-        given = settings_of[channel.pk]
-        first = first_in.setdefault(
-            (channel.resolution_id, channel.ventral_up, given.raw_subfolder), channel
-        )
-        if settings_of[first.pk] != given:
-            problems[f"channel-{channel.pk}"] = [
-                f"Channel {channel.wavelength.name} shares the folder {given.raw_subfolder} with "
-                f"channel {first.wavelength.name}, so planes, z step, sheets, tiles and "
-                "orientation must be equal."
-            ]
+) -> rules.Problems:
+    """Return what cannot be right about one sample, by channel.
+
+    What was entered for its other channels counts too; of channels without a folder nothing was.
+    """
+    stored = [
+        Entry(_key(c), line_of(c), acquisition_of(c))
+        for c in channels
+        if c.pk not in settings_of and c.raw_subfolder
+    ]
+    given = [Entry(_key(c), line_of(c), settings_of[c.pk]) for c in channels if c.pk in settings_of]
+    problems = {
+        entry.key: found
+        for entry in given
+        if (found := rules.acquisition_problems(entry.line, entry.given))
+    }
+    for key, messages in rules.disagreements([*stored, *given]).items():
+        problems.setdefault(key, messages)
     return problems
+
+
+def _key(channel: ImagingChannel) -> str:
+    return f"channel-{channel.pk}"
+
+
+def _require_no_problems(problems: rules.Problems) -> None:
+    if problems:
+        raise Invalid(next(iter(problems.values()))[0], fields=problems)
+
+
+def drop_verdicts(channel: ImagingChannel, *subfolders: str) -> None:
+    """Forget what a check said of these folders of the channel."""
+    RawDelivery.objects.filter(
+        resolution_id=channel.resolution_id,
+        ventral_up=channel.ventral_up,
+        subfolder__in=subfolders,
+    ).delete()
+
+
+def key_of(channel: ImagingChannel) -> dict[str, object]:
+    """Return the natural key under which the mirror knows a channel."""
+    imaging_request = channel.resolution.imaging_request
+    request = imaging_request.sample.request
+    return {
+        "username": request.owner.username,
+        "request_name": request.name,
+        "sample_name": imaging_request.sample.name,
+        "imaging_request_number": imaging_request.number,
+        "image_resolution": channel.resolution.objective.name,
+        "channel_name": channel.wavelength.name,
+        "ventral_up": channel.ventral_up,
+    }
 
 
 def _number_filters(imaging_request: ImagingRequest) -> None:
@@ -121,3 +134,55 @@ def _number_filters(imaging_request: ImagingRequest) -> None:
     for group in selectors.channels_by_folder(imaging_request).values():
         for index, channel in enumerate(group):
             ImagingChannel.objects.filter(pk=channel.pk).update(filter_index=index)
+
+
+def seen_of(channels: Iterable[ImagingChannel]) -> str:
+    """Return in short what these channels are now: "12-5f2c81d03a" for each round of a sample.
+
+    A form carries it; what it says differs as soon as somebody changed anything of that sample.
+    """
+    return ".".join(f"{pk}-{word}" for pk, word in sorted(_words_of(channels).items()))
+
+
+def _words_of(channels: Iterable[ImagingChannel]) -> dict[int, str]:
+    groups: dict[int, list[tuple[object, ...]]] = defaultdict(list)
+    for channel in channels:
+        groups[channel.resolution.imaging_request_id].append(_values(channel))
+    return {
+        pk: sha256(repr(sorted(rows, key=repr)).encode()).hexdigest()[:12]
+        for pk, rows in groups.items()
+    }
+
+
+def _values(channel: ImagingChannel) -> tuple[object, ...]:
+    acquired = (getattr(channel, name) for name in ACQUISITION_FIELDS)
+    place = (channel.resolution.objective_id, channel.wavelength_id, channel.ventral_up)
+    return (channel.pk, *place, *channel.purposes, *acquired)
+
+
+def refuse_stale(
+    imaging_requests: Sequence[ImagingRequest], channels: Collection[ImagingChannel], seen: str
+) -> None:
+    """Raise StaleState if any of these samples is not what a form showed any more."""
+    if not seen:
+        return
+    shown = dict(part.partition("-")[::2] for part in seen.split("."))
+    now = _words_of(channels)
+    moved = [r for r in imaging_requests if now.get(r.pk) != shown.get(str(r.pk))]
+    if moved:
+        raise StaleState(
+            f"Somebody was faster: {'; '.join(map(_last_act, moved[:3]))}"
+            f"{f' and {len(moved) - 3} more samples' if len(moved) > 3 else ''}. Nothing was "
+            "overwritten. Compare with what is stored now, then press again."
+        )
+
+
+def _last_act(imaging_request: ImagingRequest) -> str:
+    """Return who did what to the sample last, such as "brain-1 (objective changed by kim)"."""
+    mine = Q(kind=ImagingRequest.KIND, object_id=imaging_request.pk)
+    last = Event.objects.filter(mine).select_related("by").order_by("pk").last()
+    if last is None:
+        return str(imaging_request.sample)
+    verb = f"is {last.to}" if last.to else last.verb
+    note = f": {last.note}" if last.note else ""
+    return f"{imaging_request.sample} ({verb}, by {last.by or 'the system'}{note})"

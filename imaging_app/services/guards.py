@@ -1,6 +1,10 @@
 """What every write of imaging asks first: may this person, is there a reason, is it still open."""
 
+from collections.abc import Sequence
+
 from core_app.errors import Invalid, NotAllowed, NotReady, StaleState
+from core_app.models import User
+from imaging_app import selectors
 from imaging_app.models import ImagingBatch, ImagingRequest
 from imaging_app.states import OVER, ImagingState
 
@@ -21,6 +25,29 @@ def hold_batch(batch: ImagingBatch) -> ImagingBatch:
         state = held.get_state_display().lower() if held else "gone"
         raise NotReady(f"The batch is {state}, so it is given to nobody.")
     return held
+
+
+def hold_all(imaging_requests: Sequence[ImagingRequest]) -> None:
+    """Take the rows for this transaction, in the order of their keys; read their states anew."""
+    rows = ImagingRequest.objects.filter(pk__in=[one.pk for one in imaging_requests])
+    states = dict(rows.order_by("pk").select_for_update().values_list("pk", "state"))
+    for one in imaging_requests:
+        one.state = states.get(one.pk, ImagingState.CANCELLED)  # gone is not open
+
+
+def require_changeable(imaging_request: ImagingRequest, *, by: User) -> None:
+    """Raise unless this person may change which channels of the sample are imaged, and how."""
+    if selectors.can_change_channels(imaging_request, by):
+        return
+    if not selectors.may_image(imaging_request.batch, by):
+        raise NotAllowed("Only who images this sample changes its channels.")
+    if imaging_request.state == ImagingState.WAITING:
+        raise NotAllowed("Start imaging first; until then imaging staff change the channels.")
+    state = imaging_request.get_state_display().lower()
+    raise StaleState(
+        f"{imaging_request.sample} is {state}, so nothing of it was changed. To correct it, "
+        "re-open it on its page."
+    )
 
 
 def require(allowed: bool, otherwise: str) -> None:  # noqa: FBT001  # the sentence reads as one

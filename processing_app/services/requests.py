@@ -5,18 +5,23 @@ from collections.abc import Sequence
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 
-from core_app.changes import changed
+from core_app.changes import changed, removed
 from core_app.errors import NotAllowed, NotReady, Taken
 from core_app.models import User
 from core_app.roles import Action, can
 from core_app.transitions import advance, advance_many, born, born_many
-from imaging_app.models import ImagingRequest, ImagingResolution, Objective
+from imaging_app.models import ImagingChannel, ImagingRequest, ImagingResolution, Objective
 from imaging_app.services.rounds import Asked
 from imaging_app.states import ImagingState
 from processing_app.models import Atlas, ProcessingRequest, ProcessingResolution, Run
 from processing_app.states import ProcessingState, RunState
 from requests_app.models import Request
 from requests_app.plans import ResolutionPlan
+
+IMAGES_FIT = "an objective was chosen whose images can be processed"
+IMAGES_UNFIT = "no objective is left whose images can be processed"
+# What a new row takes over from the one beside it.
+AS_WANTED = ("atlas", "final_orientation", "notes_for_processor")
 
 _OF_RUN = {
     RunState.RUNNING: ProcessingState.RUNNING,
@@ -71,6 +76,89 @@ def open_first_rounds(
 def _processable(asked: Asked) -> list[tuple[ImagingResolution, ResolutionPlan]]:
     pairs = zip(asked.resolutions, asked.plan.resolutions, strict=True)
     return [(row, plan) for row, plan in pairs if is_processable(row.objective)]
+
+
+def follow_imaging(imaging_request: ImagingRequest, *, by: User) -> str:
+    """Bring the first round of processing into line with what is imaged now; say what became of it.
+
+    The caller holds the transaction and the sample. A round is cancelled with the last objective
+    whose images can be processed, and opened (again) with the first. One that was begun stays.
+    """
+    channels = ImagingChannel.objects.filter(resolution__imaging_request=imaging_request)
+    rows = channels.select_related("resolution__objective")
+    places = {
+        (c.resolution_id, c.ventral_up) for c in rows if is_processable(c.resolution.objective)
+    }
+    first = _hold_first(imaging_request)
+    if first is None:
+        return _open_late(imaging_request, places, by=by)
+    if first.state not in {ProcessingState.WAITING, ProcessingState.CANCELLED}:
+        return ""
+    if first.runs.exists():
+        return ""
+    said = _open_or_cancel(first, is_wanted=bool(places), by=by)
+    if places:
+        _match_places(first, places)
+    return said
+
+
+def _hold_first(imaging_request: ImagingRequest) -> ProcessingRequest | None:
+    rows = ProcessingRequest.objects.select_for_update().filter(imaging_request=imaging_request)
+    return rows.filter(number=1).first()
+
+
+def _open_late(imaging_request: ImagingRequest, places: set[tuple[int, bool]], *, by: User) -> str:
+    """Open the round that nobody needed when the request was submitted."""
+    if not places:
+        return ""
+    opened = ProcessingRequest.objects.create(
+        imaging_request=imaging_request, processor=imaging_request.sample.request.owner
+    )
+    born(opened, by=by, note=IMAGES_FIT)
+    _match_places(opened, places)
+    return "processing waits for the images now"
+
+
+def _open_or_cancel(first: ProcessingRequest, *, is_wanted: bool, by: User) -> str:
+    if is_wanted and first.state == ProcessingState.CANCELLED:
+        advance(first, ProcessingState.WAITING, by=by, note=IMAGES_FIT)
+        return "processing waits for the images again"
+    if not is_wanted and first.state == ProcessingState.WAITING:
+        advance(first, ProcessingState.CANCELLED, by=by, note=IMAGES_UNFIT)
+        return "its processing is cancelled, because no image of it can be processed"
+    return ""
+
+
+def _match_places(opened: ProcessingRequest, places: set[tuple[int, bool]]) -> None:
+    """Give the round one row for each place; a new one is wanted as the dorsal one beside it."""
+    rows = {(r.resolution_id, r.ventral_up): r for r in opened.resolutions.order_by("ventral_up")}
+    for place in sorted(places - set(rows)):
+        like = rows.get((place[0], not place[1])) or next(iter(rows.values()), None)
+        made = ProcessingResolution.objects.create(
+            processing_request=opened,
+            resolution_id=place[0],
+            ventral_up=place[1],
+            **({name: getattr(like, name) for name in AS_WANTED} if like else {}),
+        )
+        changed(made)
+    gone = [row for place, row in rows.items() if place not in places]
+    for row in gone:
+        removed(row, _key_of(row))
+    ProcessingResolution.objects.filter(pk__in=[row.pk for row in gone]).delete()
+
+
+def _key_of(row: ProcessingResolution) -> dict[str, object]:
+    """Return the natural key under which the mirror knows it."""
+    imaging_request = row.processing_request.imaging_request
+    return {
+        "username": imaging_request.sample.request.owner.username,
+        "request_name": imaging_request.sample.request.name,
+        "sample_name": imaging_request.sample.name,
+        "imaging_request_number": imaging_request.number,
+        "processing_request_number": row.processing_request.number,
+        "image_resolution": row.resolution.objective.name,
+        "ventral_up": row.ventral_up,
+    }
 
 
 def open_processing_request(

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from core_app.models import Lab, LabMembership, User
 from core_app.roles import Role
-from imaging_app.models import Booking, ImagingBatch, ImagingRequest, Microscope
+from imaging_app.models import Booking, ImagingBatch, ImagingChannel, ImagingRequest, Microscope
 from imaging_app.services import bookings, imaging
 from imaging_app.services.channels import Acquisition, set_channels
 from imaging_app.slots import Slot, next_quarter
@@ -123,6 +123,10 @@ def imaging_batch_of(request: Request) -> ImagingBatch:
 
 def imaging_request_of(request: Request) -> ImagingRequest:
     return ImagingRequest.objects.get(sample__request=request)
+
+
+def channel_of(request: Request) -> ImagingChannel:
+    return ImagingChannel.objects.get(resolution__imaging_request__sample__request=request)
 
 
 def run_of(request: Request) -> Run:

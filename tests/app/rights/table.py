@@ -14,7 +14,12 @@ from django.utils import timezone
 
 from core_app import feeds
 from core_app.models import User
+from imaging_app.edits import AddChannel, Place
+from imaging_app.forms.batch import KINDS
+from imaging_app.models import Objective, Wavelength
+from imaging_app.selectors.batches import place_of
 from imaging_app.services import imaging
+from imaging_app.workflows import edit_sample
 from requests_app.models import AntibodyTrial, Request
 from requests_app.selectors.handoffs import handoff_days, open_days, seen_of
 from requests_app.services import clearing, planning, requests
@@ -313,6 +318,41 @@ def begun_imaging(series: Series) -> Asked:
     return Asked((worlds.imaging_request_of(series.cleared).pk,))
 
 
+def parameters_of_a_batch(series: Series) -> Asked:
+    """The form of a batch with another z step in its only row."""
+    batch = worlds.imaging_batch_of(series.imaging)
+    key = place_of(worlds.channel_of(series.imaging)).key
+    values = {
+        "use": "on", "orientation": "horizontal", "left_sheet": "on", "tiles": "1x1",
+        "tile_overlap": "0", "z_step_um": "12",
+    }  # fmt: skip
+    return Asked((batch.pk,), {f"{key}-{name}": value for name, value in values.items()})
+
+
+def an_edit(kind: str, *, of_batch: bool) -> Ready:
+    """A button that changes channels, with what its form sends."""
+
+    def pressed(series: Series) -> Asked:
+        batch = worlds.imaging_batch_of(series.imaging)
+        found = worlds.imaging_request_of(series.imaging)
+        place = place_of(worlds.channel_of(series.imaging))
+        given: dict[str, object] = {"objective": place.objective, "wavelength": place.wavelength}
+        other = Wavelength.objects.get(microscope__name="lavision", name="647")
+        if kind == "add-channel":
+            given |= {"wavelength": other.pk, "purpose": "generic_imaging"}
+        if kind == "remove-channel":
+            added = AddChannel(Place(place.objective, other.pk), ("generic_imaging",))
+            edit_sample(found, added, by=series.hands.imager)
+            given |= {"wavelength": other.pk}
+        if kind == "purposes":
+            given |= {"purpose": ["registration", "generic_imaging"]}
+        if kind == "objective":
+            given |= {"to": Objective.objects.get(name="1.1x").pk}
+        return Asked(((batch if of_batch else found).pk, kind), given)
+
+    return of(pressed)
+
+
 def an_entry(action: str, *, z_step: str = "10") -> Ready:
     """The channel's form as filled in, and the button pressed below it."""
 
@@ -489,6 +529,11 @@ ROWS: tuple[Row, ...] = (
     button("imaging:batch-release",   of(a_claimed_imaging_batch), IMAGERS),
     button("imaging:batch-assign",    given_imaging_batch,  IMAGING_STAFF),
     button("imaging:batch-take-over", given_imaging_batch,  IMAGING_STAFF),
+    button("imaging:batch-apply",     of(parameters_of_a_batch), IMAGERS),
+    *(button("imaging:batch-edit",    an_edit(kind, of_batch=True), IMAGERS, case=kind)
+      for kind in KINDS),
+    *(button("imaging:request-edit",  an_edit(kind, of_batch=False), IMAGERS, case=kind)
+      for kind in KINDS),
     button("imaging:request-folders", of(begun_imaging),    IMAGERS),
     button("imaging:request-enter",   an_entry("save", z_step="12"), IMAGERS, case="save"),
     button("imaging:request-enter",   an_entry("check"),    IMAGERS, case="check"),
