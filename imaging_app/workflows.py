@@ -252,10 +252,10 @@ def _require_untouched(imaging_request: ImagingRequest, edit: Edit) -> None:
 
 def make_folders(imaging_request: ImagingRequest) -> None:
     """Make the folders for the imager's raw data. Safe to repeat; outside any transaction."""
-    rows = imaging_request.resolutions.select_related(
-        "objective", "imaging_request__sample__request__owner"
-    )
-    for folder in (resolution.raw_folder(ventral_up=False) for resolution in rows):
+    channels = selectors.channels_of(imaging_request)
+    places = {(c.resolution_id, c.ventral_up): c for c in channels}
+    for channel in places.values():
+        folder = channel.resolution.raw_folder(ventral_up=channel.ventral_up)
         try:
             make_folder(folder)
         except Rejected as error:

@@ -9,8 +9,8 @@ from core_app.notices import Letter, at_address, of_person, staff, tell
 from core_app.notices.letters import shortened
 from core_app.roles import Role
 from imaging_app.models import ImagingBatch
+from requests_app.addressees import address_of
 from requests_app.imaging_text import write_imaging
-from requests_app.mails import address_of
 from requests_app.models import Request
 from requests_app.plans import RequestPlan, SamplePlan
 

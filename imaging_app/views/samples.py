@@ -1,5 +1,6 @@
 """Pages of one sample in imaging: its channels and its delivery."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from core_app.http import person, refusals_as_messages
 from core_app.models import User
 from imaging_app import raw_data, selectors, workflows
 from imaging_app.forms.acquisition import AcquisitionEntry, Folders, Row, TimesForm, place_of
-from imaging_app.models import ImagingChannel, ImagingRequest
+from imaging_app.models import ImagingChannel, ImagingRequest, ImagingResolution, Wavelength
 from imaging_app.services import acquisitions
 from imaging_app.services import channels as channel_services
 from imaging_app.states import OVER, ImagingState
@@ -67,6 +68,9 @@ def _page(
         "entry": entry,
         "blocks": _blocks(entry, folders),
         "panel": panel_of(found, channels, user),
+        "seen": channel_services.seen_of(channels),
+        "edits": _edits_of(channels) if selectors.can_change_channels(found, user) else [],
+        "objectives": list(selectors.offered_objectives()),
         "can_edit": can_edit,
         "can_skip": found.state not in OVER and selectors.may_image(found.batch, user),
         "can_start": selectors.can_start(found.batch, user),
@@ -75,6 +79,33 @@ def _page(
     }
     status = REFUSED if entry.has_errors else 200
     return render(request, "imaging_app/imaging_request.html", context, status=status)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelEdits:
+    """One objective, and the lines of its microscope that are not imaged yet."""
+
+    resolution: ImagingResolution
+    free_lines: list[Wavelength]
+
+
+def _edits_of(channels: Sequence[ImagingChannel]) -> list[ChannelEdits]:
+    used: dict[int, set[int]] = defaultdict(set)
+    resolutions = {channel.resolution_id: channel.resolution for channel in channels}
+    for channel in channels:
+        if not channel.ventral_up:
+            used[channel.resolution_id].add(channel.wavelength_id)
+    return [
+        ChannelEdits(
+            resolution,
+            [
+                line
+                for line in resolution.objective.microscope.wavelengths.all()
+                if line.pk not in used[pk]
+            ],
+        )
+        for pk, resolution in resolutions.items()
+    ]
 
 
 def _folders_of(channels: Sequence[ImagingChannel]) -> Folders:
@@ -122,7 +153,8 @@ def enter(request: HttpRequest, pk: int) -> HttpResponse:
     entry = _entry(found, request.POST)
     try:
         if entry.is_valid():
-            _save(found, entry, by=person(request))
+            seen = request.POST.get("seen", "")
+            _save(found, entry, seen=seen, by=person(request))
             return ACTIONS.get(action, _saved)(request, found)
     except DomainError as refusal:
         found = selectors.get_imaging_request(pk, to=person(request))
@@ -132,10 +164,10 @@ def enter(request: HttpRequest, pk: int) -> HttpResponse:
     return _page(request, found, entry)
 
 
-def _save(found: ImagingRequest, entry: AcquisitionEntry, *, by: User) -> None:
+def _save(found: ImagingRequest, entry: AcquisitionEntry, *, seen: str, by: User) -> None:
     """Store everything that was typed, or nothing of it."""
     with transaction.atomic():
-        channel_services.set_channels(found, entry.settings_of(), by=by)
+        channel_services.set_channels(found, entry.settings_of(), by=by, seen=seen)
         notes = entry.notes.cleaned_data["notes"]
         acquisitions.note_acquisition(found, entry.spans(), notes=notes, by=by)
 
