@@ -483,7 +483,7 @@ def test_32_a_whole_tree_of_tiles_is_right_and_completes(smartspim, imager, sett
 
 
 @pytest.mark.parametrize(
-    ("columns", "rows", "found"), [(3, 4, "5 rows"), (3, 8, "5"), (4, 5, "3 of 4 columns")]
+    ("columns", "rows", "found"), [(3, 4, "5 rows"), (3, 8, "5"), (4, 5, "3 columns instead of 4")]
 )
 def test_31_a_scheme_that_is_not_that_of_the_folders_is_named(
     smartspim, imager, settings, columns, rows, found
