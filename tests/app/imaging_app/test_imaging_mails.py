@@ -18,6 +18,7 @@ from requests_app.plans import ChannelPlan, ResolutionPlan
 from requests_app.workflows import reopen_imaging, withdraw_request
 from tests.support import clusters
 from tests.support.checks import check_and_complete
+from tests.support.instruments import a_maintenance
 from tests.support.mailing import addresses_of, mails_of
 from tests.support.people import a_person
 from tests.support.races import at_once
@@ -320,6 +321,15 @@ def test_processing_that_nobody_starts_is_reminded_of_once(waiting):
     mail = the_mail_of("processing-reminder")
     assert mail.to == "researcher@example.org"
     assert "nobody has started their processing yet" in " ".join(mail.text.split())
+
+
+def test_maintenance_that_is_due_is_reminded_of_by_the_same_command(imager):
+    a_maintenance(by=imager, due_in=3)
+
+    first, second = said(), said()
+
+    assert (first[-1], second) == ("1 reminder sent.", ["0 reminders sent."])
+    assert addresses_of("maintenance-due") == ["imager"]
 
 
 def test_a_dry_run_lists_and_tells_nobody(waiting):
