@@ -29,10 +29,9 @@ def hold_batch(batch: ImagingBatch) -> ImagingBatch:
 
 def hold_all(imaging_requests: Sequence[ImagingRequest]) -> None:
     """Take the rows for this transaction, in the order of their keys; read their states anew."""
-    rows = ImagingRequest.objects.filter(pk__in=[one.pk for one in imaging_requests])
-    states = dict(rows.order_by("pk").select_for_update().values_list("pk", "state"))
-    for one in imaging_requests:
-        one.state = states.get(one.pk, ImagingState.CANCELLED)  # gone is not open
+    rows = ImagingRequest.objects.select_for_update()
+    for one in sorted(imaging_requests, key=lambda each: each.pk):
+        one.refresh_from_db(fields=["state"], from_queryset=rows)
 
 
 def require_changeable(imaging_request: ImagingRequest, *, by: User) -> None:
