@@ -4,7 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from core_app.models import Event
+from core_app import roles
+from core_app.models import Event, User
+from core_app.roles import Role
 from imaging_app import selectors
 from imaging_app.edits import Place
 from imaging_app.models import (
@@ -75,6 +77,19 @@ def samples_of(batch: ImagingBatch) -> list[ImagingRequest]:
         "sample__request__owner", "batch__clearing_batch__request"
     )
     return list(rows.order_by("sample__position", "pk"))
+
+
+def changeable(
+    batch: ImagingBatch, samples: Sequence[ImagingRequest], *, by: User
+) -> list[ImagingRequest]:
+    """Return the samples whose channels this person may change: can_change_channels for a batch.
+
+    Who may what is asked once, not for each sample.
+    """
+    states = {ImagingState.IN_PROGRESS} if selectors.may_image(batch, by) else set()
+    if roles.has_role(by, Role.IMAGER, Role.MANAGER):
+        states.add(ImagingState.WAITING)
+    return [one for one in samples if one.state in states]
 
 
 def channels_by_sample(samples: Sequence[ImagingRequest]) -> dict[int, list[ImagingChannel]]:

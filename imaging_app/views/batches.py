@@ -57,7 +57,7 @@ def show_batch(
     user = person(request)
     samples = reads.samples_of(batch)
     channels = reads.channels_by_sample(samples)
-    editable = [one for one in samples if selectors.can_change_channels(one, user)]
+    editable = reads.changeable(batch, samples, by=user)
     shown = {one.pk: channels[one.pk] for one in editable or samples}
     blocks = reads.blocks_of(shown)
     rows = [row for block in blocks for row in block.rows]
@@ -143,7 +143,7 @@ def apply_parameters(request: HttpRequest, pk: int) -> HttpResponse:
 def _entry(request: HttpRequest, batch: ImagingBatch) -> BatchEntry:
     samples = reads.samples_of(batch)
     user = person(request)
-    shown = [one for one in samples if selectors.can_change_channels(one, user)] or samples
+    shown = reads.changeable(batch, samples, by=user) or samples
     return BatchEntry.of(reads.blocks_of(reads.channels_by_sample(shown)), request.POST)
 
 

@@ -16,9 +16,13 @@ TWO_LINES = ResolutionPlan(
 ONLY_LOOKED_AT = ResolutionPlan("2x", (ChannelPlan("488", ("generic_imaging",)),))
 
 
-def a_batch(researcher, clearer, imager, *, wanted=(TWO_LINES,), names=("s1", "s2")):
+def a_batch(
+    researcher, clearer, imager, *, wanted=(TWO_LINES,), names=("s1", "s2"), request="first brains"
+):
     """Return a batch in progress with these samples."""
-    plan = a_plan(samples=[a_sample_plan(name, resolutions=tuple(wanted)) for name in names])
+    plan = a_plan(
+        request, samples=[a_sample_plan(name, resolutions=tuple(wanted)) for name in names]
+    )
     first = a_request_being_imaged(researcher, clearer=clearer, imager=imager, plan=plan)
     return ImagingBatch.objects.get(pk=first.batch_id)
 

@@ -31,6 +31,7 @@ from tests.app.imaging_app.batch_help import (
     twin_of,
 )
 from tests.support import clusters, stacks
+from tests.support.checks import check_and_complete
 from tests.support.scenarios import ONE_CHANNEL
 
 pytestmark = pytest.mark.django_db
@@ -64,7 +65,7 @@ def imaged(name, imager, settings):
     resolution = sample(name).resolutions.get()
     folder = settings.DATA_ROOT / str(resolution.raw_folder(ventral_up=False)) / "run_1"
     stacks.lavision_delivery(folder)
-    workflows.complete_imaging(sample(name), by=imager)
+    check_and_complete(sample(name), by=imager)
 
 
 # --- one sample
@@ -192,7 +193,7 @@ def test_an_objective_for_looking_only_leaves_generic_imaging(batch, imager):
 def test_a_sample_with_volumes_keeps_its_objective(researcher, clearer, imager, settings):
     a_batch(researcher, clearer, imager, wanted=[ONE_CHANNEL])
     imaged("s1", imager, settings)
-    clusters.drive_until_over(Run.objects.get(), clusters.memory_cluster())
+    clusters.drive_until_over(Run.objects.get(pipeline="raw"), clusters.memory_cluster())
     reopen_imaging(sample("s1"), by=imager, reason="a wrong folder")
 
     with pytest.raises(NotReady, match="there are volumes of 488"):
