@@ -1,6 +1,5 @@
 """Pages of one sample in imaging: its channels and its delivery."""
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from core_app.models import User
 from imaging_app import raw_data, selectors, workflows
 from imaging_app.forms.acquisition import AcquisitionEntry, Folders, Row, TimesForm, place_of
 from imaging_app.models import ImagingChannel, ImagingRequest, ImagingResolution, Wavelength
+from imaging_app.selectors import batches as batch_reads
 from imaging_app.services import acquisitions
 from imaging_app.services import channels as channel_services
 from imaging_app.states import OVER, ImagingState
@@ -70,7 +70,7 @@ def _page(
         "panel": panel_of(found, channels, user),
         "seen": channel_services.seen_of(channels),
         "edits": _edits_of(channels) if selectors.can_change_channels(found, user) else [],
-        "objectives": list(selectors.offered_objectives()),
+        "objectives": batch_reads.other_objectives(found),
         "can_edit": can_edit,
         "can_skip": found.state not in OVER and selectors.may_image(found.batch, user),
         "can_start": selectors.can_start(found.batch, user),
@@ -90,22 +90,8 @@ class ChannelEdits:
 
 
 def _edits_of(channels: Sequence[ImagingChannel]) -> list[ChannelEdits]:
-    used: dict[int, set[int]] = defaultdict(set)
     resolutions = {channel.resolution_id: channel.resolution for channel in channels}
-    for channel in channels:
-        if not channel.ventral_up:
-            used[channel.resolution_id].add(channel.wavelength_id)
-    return [
-        ChannelEdits(
-            resolution,
-            [
-                line
-                for line in resolution.objective.microscope.wavelengths.all()
-                if line.pk not in used[pk]
-            ],
-        )
-        for pk, resolution in resolutions.items()
-    ]
+    return [ChannelEdits(one, batch_reads.free_lines(one)) for one in resolutions.values()]
 
 
 def _folders_of(channels: Sequence[ImagingChannel]) -> Folders:
