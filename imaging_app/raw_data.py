@@ -19,6 +19,7 @@ from imaging_app.models import ImagingChannel, Microscope, RawDelivery
 from pipeline.contract import Json
 from pipeline.errors import BadInput
 from pipeline.raw.delivery import Expected, ExpectedChannel
+from pipeline.raw.layouts import channel_of_folder
 from pipeline.raw.metadata import Fact
 from pipeline.raw.survey import Survey, survey_folder
 
@@ -125,6 +126,19 @@ def values_of(facts: Mapping[str, Fact]) -> dict[str, Any]:
     if found.get("tile_columns") == found.get("tile_rows") == 1:
         found.pop("tile_overlap", None)
     return found
+
+
+def likely_folder(channel: ImagingChannel, folders: Sequence[RawFolder]) -> str:
+    """Return the folder that a channel's data most likely lies in; "" where more than one may.
+
+    A SmartSPIM names its folders after the channels; elsewhere a single folder is that of all.
+    """
+    names = [folder.name for folder in folders]
+    if channel.resolution.objective.microscope.layout == Microscope.Layout.SMARTSPIM:
+        told = {name: channel_of_folder(name) for name in names}
+        wavelength = channel.wavelength.name
+        names = [name for name, of in told.items() if of and str(of[0]) == wavelength]
+    return names[0] if len(names) == 1 else ""
 
 
 @dataclass(frozen=True, slots=True)

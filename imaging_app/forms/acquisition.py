@@ -51,6 +51,7 @@ class ChannelForm(forms.Form):
     ) -> None:
         stored = {name: getattr(channel, name) for name in Acquisition.__dataclass_fields__}
         super().__init__(data, prefix=f"channel-{channel.pk}", initial=stored)
+        self.folders = folders
         self.fields["raw_subfolder"].choices = _choices(channel.raw_subfolder, folders)  # type: ignore[attr-defined]  # a ChoiceField
         if not channel.resolution.objective.has_zoom:
             del self.fields["zoom"]
@@ -208,7 +209,10 @@ class AcquisitionEntry:
         """Read the chosen folders, and show what they say in place of what was typed."""
         groups: dict[tuple[int, bool, str], list[Row]] = defaultdict(list)
         for row in self.rows:
-            if chosen := str(row.form.initial.get("raw_subfolder") or ""):
+            chosen = str(row.form.initial.get("raw_subfolder") or "")
+            chosen = chosen or raw_data.likely_folder(row.channel, row.form.folders)
+            if chosen:
+                row.form.initial["raw_subfolder"] = chosen
                 groups[*place_of(row.channel), chosen].append(row)
         if not groups:
             self.said = ["Choose the raw folder of a channel first; then its files can be read."]

@@ -73,9 +73,14 @@ class DeliveryPanel:
     folders: Sequence[FolderPanel]
     check: RunView | None
     second: RunView | None
-    is_moving: bool
+    is_checking: bool
     is_right: bool
     can_verify: bool
+
+    @property
+    def is_moving(self) -> bool:
+        """Return True while the page should look again by itself."""
+        return self.is_checking or bool(self.second and self.second.is_active)
 
 
 def panel_of(
@@ -90,7 +95,7 @@ def panel_of(
         folders=folders,
         check=check,
         second=second,
-        is_moving=is_being_checked(found) or bool(second and second.is_active),
+        is_checking=is_being_checked(found),
         is_right=bool(channels) and all(selectors.has_right_delivery(c) for c in channels),
         can_verify=bool(may) and listed and found.state == ImagingState.COMPLETE,
     )

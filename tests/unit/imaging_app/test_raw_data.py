@@ -73,6 +73,22 @@ def test_a_folder_that_is_gone_has_changed(tmp_path):
     assert raw_data.has_changed_since(tmp_path, DataPath("raw"), {"folders": {".": 1}})
 
 
+@pytest.mark.parametrize(
+    ("layout", "there", "likely"),
+    [
+        ("lavision", ["run_1"], "run_1"),
+        ("lavision", ["run_1", "run_2"], ""),
+        ("lavision", [], ""),
+        ("smartspim", ["Ex_488_Em_0", "Ex_642_Em_2"], "Ex_642_Em_2"),
+        ("smartspim", ["run_1"], ""),
+    ],
+)
+def test_the_folder_that_a_channel_most_likely_lies_in_is_proposed(layout, there, likely):
+    folders = [raw_data.RawFolder(name, 4) for name in there]
+
+    assert raw_data.likely_folder(a_channel("642", layout=layout), folders) == likely
+
+
 @pytest.mark.parametrize("text", [None, "", "yesterday", "2030-01-07T12:00:00", 7])
 def test_a_moment_that_is_none_is_none(text):
     assert raw_data.moment(text) is None
