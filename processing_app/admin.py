@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin import EmptyFieldListFilter
-from django.db.models import Model, QuerySet
+from django.db.models import Exists, Model, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -153,9 +153,19 @@ class AttemptAdmin(LookOnly, HistoryMixin):
 class ProductAdmin(LookOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no type hints
     """Volumes on storage."""
 
-    list_display = ("path", "kind", "side", "bytes", "made_at", "retired_at")
+    list_display = ("path", "kind", "side", "bytes", "made_at", "is_current", "retired_at")
     list_filter = ("kind", "side", ("retired_at", EmptyFieldListFilter))
     search_fields = ("path",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Product]:
+        rows: QuerySet[Product] = super().get_queryset(request)
+        return rows.annotate(
+            _current=Exists(selectors.current_products().filter(pk=OuterRef("pk")))
+        )
+
+    @admin.display(boolean=True, description="up to date", ordering="_current")
+    def is_current(self, product: Any) -> bool:
+        return bool(product._current)
 
 
 @admin.register(ProcessingRequest)

@@ -112,6 +112,12 @@ def current_products() -> QuerySet[Product]:
     return Product.objects.filter(finished, ~Exists(newer), retired_at=None)
 
 
+def products_of(imaging_request: ImagingRequest) -> int:
+    """Return how many volumes were made of one sample's round, up to date or not."""
+    made = Product.objects.filter(channel__resolution__imaging_request=imaging_request)
+    return made.filter(retired_at=None).count()
+
+
 def is_current(product: Product) -> bool:
     """Return False for a product that is out of date or retired."""
     return current_products().filter(pk=product.pk).exists()

@@ -1,8 +1,9 @@
 """Reads of instruments and imaging. Every list takes the person, so that nobody sees too much."""
 
 from collections import defaultdict
+from datetime import datetime
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.http import Http404
 
 from core_app import roles
@@ -108,6 +109,23 @@ def deliveries_of(imaging_request: ImagingRequest) -> QuerySet[RawDelivery]:
     """Return the verdicts on the raw folders of one sample's round."""
     rows = RawDelivery.objects.filter(resolution__imaging_request=imaging_request)
     return rows.select_related("resolution__objective", "checked_by")
+
+
+def imaged_and_not_read_since(moment: datetime) -> QuerySet[ImagingRequest]:
+    """Return finished samples with raw data that was neither checked nor read again since then."""
+    known = RawDelivery.objects.filter(resolution__imaging_request=OuterRef("pk"))
+    known = known.exclude(manifest_digest="")
+    old = known.filter(checked_at__lt=moment).filter(
+        Q(verified_at=None) | Q(verified_at__lt=moment)
+    )
+    rows = ImagingRequest.objects.filter(Exists(old), state=ImagingState.COMPLETE)
+    # What was read again comes last, and of the rest what was checked first.
+    rows = rows.annotate(
+        _read=Subquery(old.order_by("verified_at").values("verified_at")[:1]),
+        _checked=Subquery(old.order_by("checked_at").values("checked_at")[:1]),
+    )
+    order = (F("_read").asc(nulls_first=True), "_checked", "pk")
+    return rows.select_related("sample__request__owner").order_by(*order)
 
 
 def waivers_of(imaging_request: ImagingRequest) -> QuerySet[DeliveryWaiver]:

@@ -62,6 +62,11 @@ class FolderPanel:
         return [line for line in self.lines if line.waiver is None]
 
     @property
+    def differs(self) -> bool:
+        """Return True if the files say something else than is set."""
+        return not all(row.agrees for row in self.comparisons)
+
+    @property
     def accepted_lines(self) -> list[ProblemLine]:
         return [line for line in self.lines if line.waiver is not None]
 

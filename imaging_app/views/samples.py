@@ -23,7 +23,7 @@ from imaging_app.services import acquisitions
 from imaging_app.services import channels as channel_services
 from imaging_app.states import OVER, ImagingState
 from imaging_app.views.deliveries import panel_of
-from processing_app.selectors import visible_runs
+from processing_app.selectors import products_of, visible_runs
 from requests_app.workflows import reopen_imaging
 
 REFUSED = 422
@@ -67,6 +67,7 @@ def _page(
         "batch": found.batch,
         "entry": entry,
         "blocks": _blocks(entry, folders),
+        "outdated": products_of(found) if can_edit else 0,
         "panel": panel_of(found, channels, user),
         "seen": channel_services.seen_of(channels),
         "edits": _edits_of(channels) if selectors.can_change_channels(found, user) else [],
