@@ -21,6 +21,7 @@ WHY_NOT = {
     RunState.CANCELLED: ("skipped", "Canceled"),
     RunState.SUCCEEDED: ("skipped", "Not made"),
 }
+OUTDATED = ("needs-you", "Out of date: imaging is open again")
 NOT_STARTED = ("waiting", "Not converted yet")
 
 # Channel id, kind of product, light sheet.
@@ -67,15 +68,16 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a sample's volumes: those there are, and the runs meant to make them."""
+    """What is known of a sample's volumes: to be seen, meant to be made by runs, made at all."""
 
     layers: dict[Place, DataLayer]
     runs: dict[Place, Run]
+    made: frozenset[Place]
 
 
 def matrices_of(sample: Sample, *, to: User) -> list[Matrix]:
     """Return one matrix for each objective and orientation of each round of imaging."""
-    known = Known(_layers_of(sample, to), _runs_of(sample))
+    known = Known(_layers_of(sample, to), _runs_of(sample), _made_of(sample))
     groups: dict[tuple[int, bool], list[ImagingChannel]] = {}
     for channel in _channels_of(sample):
         groups.setdefault((channel.resolution_id, channel.ventral_up), []).append(channel)
@@ -107,6 +109,14 @@ def _runs_of(sample: Sample) -> dict[Place, Run]:
         .order_by("run_id")
     )
     return {_place(step): step.run for step in steps if step.product}
+
+
+def _made_of(sample: Sample) -> frozenset[Place]:
+    """Return the volumes there are on storage, up to date or not."""
+    rows = Product.objects.filter(
+        retired_at=None, channel__resolution__imaging_request__sample=sample
+    )
+    return frozenset(rows.values_list("channel_id", "kind", "side"))
 
 
 def _place(step: Step) -> Place:
@@ -153,7 +163,13 @@ def _cell(channel: ImagingChannel, column: Column, known: Known) -> Cell:
     layer = known.layers.get(place)
     if layer:
         return Cell(layer)
+    if place in known.made and _is_open_again(channel):
+        return Cell(None, *OUTDATED)
     return Cell(None, *_why_not(channel, column.side, known.runs.get(place)))
+
+
+def _is_open_again(channel: ImagingChannel) -> bool:
+    return channel.resolution.imaging_request.state == ImagingState.IN_PROGRESS
 
 
 def _why_not(channel: ImagingChannel, side: str, run: Run | None) -> tuple[str, str]:
@@ -162,6 +178,6 @@ def _why_not(channel: ImagingChannel, side: str, run: Run | None) -> tuple[str, 
         return ("skipped", "Sheet not used")
     if imaging in {ImagingState.SKIPPED, ImagingState.CANCELLED}:
         return ("skipped", "Not imaged")
-    if imaging != ImagingState.COMPLETE:
-        return ("waiting", "Out of date: imaging is open again" if run else "Not imaged yet")
+    if imaging != ImagingState.COMPLETE and run is None:
+        return ("waiting", "Not imaged yet")
     return WHY_NOT[RunState(run.state)] if run else NOT_STARTED

@@ -127,9 +127,11 @@ def _entry(event: Event, names: dict[ObjectKey, str]) -> Entry:
 def _words(event: Event) -> tuple[str, str]:
     """Return what happened, and the note that remains to be said."""
     if event.verb == "delivery checked":
-        if event.note == "right":
-            return "raw data checked: all there, as requested", ""
-        return f"raw data checked: {event.note} found", ""
+        folder, _, verdict = event.note.rpartition(": ")
+        what = f"raw data in {folder} checked" if folder else "raw data checked"
+        if verdict == "right":
+            return f"{what}: all there, as requested", ""
+        return f"{what}: {verdict} found", ""
     if event.verb in VERBS:
         return VERBS[event.verb], event.note
     if event.to:
@@ -141,7 +143,7 @@ def _words(event: Event) -> tuple[str, str]:
 
 def _token(event: Event) -> str:
     if event.verb == "delivery checked":
-        return "done" if event.note == "right" else "needs-you"
+        return "done" if event.note.rpartition(": ")[2] == "right" else "needs-you"
     if event.to:
         states = {"draft": "waiting", "submitted": "progress", "closed": "done"}
         known = states.get(event.to) or token_of(event.to)

@@ -18,7 +18,7 @@ from processing_app.models import Product, Run, StepReport
 from processing_app.pipelines import CHECK, VERIFY
 from processing_app.states import RunState
 from requests_app.plans import ChannelPlan, ResolutionPlan
-from requests_app.workflows import has_open_work, withdraw_request
+from requests_app.workflows import has_open_work, reopen_imaging, withdraw_request
 from tests.support import clusters, stacks
 from tests.support.checks import (
     carry_out,
@@ -33,6 +33,7 @@ from tests.support.scenarios import (
     a_sample_plan,
     set_all_channels,
 )
+from viewers_app.chooser import matrices_of
 
 pytestmark = pytest.mark.django_db
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -550,6 +551,18 @@ def test_the_page_offers_a_second_reading_and_shows_what_it_found(desk, imaged, 
     page = desk.get(address(imaged)).content.decode()
 
     assert "every file is as it was at the check" in page
+
+
+def test_volumes_of_a_sample_that_is_open_again_are_called_out_of_date(desk, imaged, imager):
+    (run,) = Run.objects.processing()
+    carry_out(run)
+
+    reopen_imaging(imaged, by=imager, reason="other values")
+
+    (matrix,) = matrices_of(imaged.sample, to=imager)
+    page = desk.get(address(imaged)).content.decode()
+    assert matrix.lines[0].cells[0].why == "Out of date: imaging is open again"
+    assert "1 volume made of this sample is out of date" in page
 
 
 def test_researchers_have_nothing_read_again(imaged, researcher):

@@ -157,7 +157,7 @@ def test_volumes_and_runs_are_found_from_the_page(
     assert f"/viewers/layers/{worlds.layer_of(world.main.imaged).uuid}/" in page
     assert f"/viewers/samples/{worlds.sample_of(world.main.imaged).pk}/" in page
     assert "volumes made" in page
-    assert "raw data checked: all there, as requested" in page
+    assert "checked: all there, as requested" in page
 
 
 def test_one_sample_is_unfolded_and_several_are_not(

@@ -8,8 +8,7 @@ from django.test import Client
 
 from core_app.models import User
 from imaging_app.models import ImagingRequest
-from imaging_app.services import imaging
-from imaging_app.services.channels import set_channels
+from imaging_app.services.channels import Acquisition, set_channels
 from processing_app.models import Product
 from tests.app.viewers_app.conftest import a_product, channels_of, fetched, imaged, site_client
 from viewers_app import chooser
@@ -174,7 +173,7 @@ def test_a_sheet_that_was_not_used_says_so(
     imaging_request: ImagingRequest, researcher: User, imager: User
 ) -> None:
     channel = channels_of(imaging_request)[1]
-    one_sheet = imaging.Acquisition("other", 200, 40.0, left_sheet=False)
+    one_sheet = Acquisition("other", 200, 40.0, left_sheet=False)
     set_channels(imaging_request, {channel.pk: one_sheet}, by=imager)
 
     found = reasons(imaging_request, researcher)
