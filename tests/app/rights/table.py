@@ -14,19 +14,22 @@ from django.utils import timezone
 
 from core_app import feeds
 from core_app.models import User
+from imaging_app import workflows as imaging_work
 from imaging_app.edits import AddChannel, Place
 from imaging_app.forms.batch import KINDS
-from imaging_app.models import Objective, Wavelength
+from imaging_app.models import DeliveryWaiver, Objective, RawDelivery, Wavelength
 from imaging_app.selectors.batches import place_of
-from imaging_app.services import imaging
+from imaging_app.services import deliveries, imaging
+from imaging_app.services.channels import Acquisition, set_channels
 from imaging_app.workflows import edit_sample
 from requests_app.models import AntibodyTrial, Request
 from requests_app.selectors.handoffs import handoff_days, open_days, seen_of
 from requests_app.services import clearing, planning, requests
 from requests_app.services.requests import receive
 from tests.app.rights.outcomes import Outcome
-from tests.support import instruments
+from tests.support import instruments, stacks
 from tests.support import world as worlds
+from tests.support.checks import check_delivery
 from tests.support.scenarios import a_typed_draft
 from tests.support.world import PLANES, SUBFOLDER, Person, Series, World
 from viewers_app.services import sessions
@@ -370,6 +373,39 @@ def an_entry(action: str, *, z_step: str = "10") -> Ready:
     return of(typed)
 
 
+def a_checked_entry(world: World, person: Person) -> Asked:
+    """The same form, after a check that found everything right."""
+    series = world.series(person)
+    check_delivery(worlds.imaging_request_of(series.imaging), by=series.hands.imager)
+    return an_entry("complete")(world, person)
+
+
+def a_check_at_work(series: Series) -> Asked:
+    found = worlds.imaging_request_of(series.imaging)
+    imaging_work.check_delivery(found, by=series.hands.imager)
+    return Asked((found.pk,))
+
+
+def a_problem(series: Series) -> Asked:
+    """A plane that is missing, which may be accepted."""
+    found = worlds.imaging_request_of(series.imaging)
+    channel = worlds.channel_of(series.imaging)
+    other = Acquisition("other", z_planes=PLANES, z_step_um=10.0, right_sheet=False)
+    set_channels(found, {channel.pk: other}, by=series.hands.imager)
+    folder = channel.resolution.raw_folder(ventral_up=False).under(settings.DATA_ROOT) / "other"
+    stacks.drop_planes(stacks.lavision_delivery(folder, planes=PLANES), [1])
+    (delivery,) = check_delivery(found, by=series.hands.imager)
+    return Asked((found.pk,), {"delivery": delivery.pk, "key": delivery.problems[0]["key"], **WHY})
+
+
+def an_acceptance(series: Series) -> Asked:
+    asked = a_problem(series)
+    delivery = RawDelivery.objects.get(pk=asked.data["delivery"])
+    deliveries.accept(delivery, asked.data["key"], by=series.hands.imager, reason="It is gone.")
+    waiver = DeliveryWaiver.objects.get(resolution=delivery.resolution_id)
+    return Asked(asked.args, {"waiver": waiver.pk})
+
+
 OUTAGE = {"outage-severity": "down", "outage-reason": "No laser"}
 
 
@@ -537,9 +573,14 @@ ROWS: tuple[Row, ...] = (
     button("imaging:request-folders", of(begun_imaging),    IMAGERS),
     button("imaging:request-enter",   an_entry("save", z_step="12"), IMAGERS, case="save"),
     button("imaging:request-enter",   an_entry("check"),    IMAGERS, case="check"),
-    button("imaging:request-enter",   an_entry("complete"), IMAGERS, case="complete"),
+    button("imaging:request-enter",   a_checked_entry,      IMAGERS, case="complete"),
     button("imaging:request-skip",    sample_being_imaged,  IMAGERS),
     button("imaging:request-reopen",  imaged_sample,        IMAGING_STAFF),
+    page("imaging:request-delivery",  sample_being_imaged,  READERS),
+    button("imaging:request-stop",    of(a_check_at_work),  IMAGERS | {P.PROCESSOR}),
+    button("imaging:request-verify",  imaged_sample,        IMAGERS | {P.PROCESSOR}),
+    button("imaging:request-accept",  of(a_problem),        IMAGERS),
+    button("imaging:request-take-back", of(an_acceptance),  IMAGERS),
     # ------ instruments
     page("imaging:instrument-list",   nothing,              SIGNED_IN),
     page("imaging:instrument-page",   an_instrument,        SIGNED_IN),

@@ -46,11 +46,13 @@ class Visit:
             asked = self.row.ready(self.world, self.person)
             self.world.turn(self.person)
         rows = fingerprint() if prepared.seen else self.before.rows
+        files = self.before.files_since()
         client = self.world.browser(self.person)
         with watched() as writes:
             answer = self._send(client, self.row.method, asked)
         changed = writes.seen and fingerprint() != rows
-        return outcome_of(answer, client, changed=changed or bool(self.before.files_since()))
+        moved = self.before.files_since() != files
+        return outcome_of(answer, client, changed=changed or moved)
 
     def gets_with(self, methods: Sequence[str]) -> dict[str, Outcome]:
         """Ask with methods that the table does not know."""
