@@ -66,7 +66,7 @@ def run(spec: StepSpec, work: Workspace) -> JsonDict:
     draft = None
     if found.groups:
         draft, further = _manifest(asked, found, work)
-        report = _settled(asked, _with(report, further))
+        report = _settled(asked, _with(report, _unsaid(report, further)))
     if draft is not None:
         work.input_digest = draft.digest
         work.count_bytes(read=draft.read, written=draft.bytes)
@@ -104,6 +104,12 @@ def _summary(problems: Sequence[Problem]) -> str:
     first = f"{problems[0].what} {problems[0].remedy}"
     more = len(problems) - 1
     return f"{first} (And {more} more problem{'s' if more > 1 else ''}.)" if more else first
+
+
+def _unsaid(report: DeliveryReport, further: Sequence[Problem]) -> list[Problem]:
+    """A file whose header cannot be read cannot be digested either: once is enough."""
+    said = {item.code for item in report.problems} & {"unreadable"}
+    return [item for item in further if item.code not in said]
 
 
 def _with(report: DeliveryReport, further: Sequence[Problem]) -> DeliveryReport:
