@@ -80,9 +80,7 @@ def headers_needed(expected: Expected, found: Found) -> list[str]:
 def headers_suspected(expected: Expected, found: Found, headers: Headers) -> list[str]:
     """Names of the files to open as well, after what the first headers say."""
     every = {
-        item.name
-        for channel in expected.channels
-        for item in suspects_of(found, channel, headers)
+        item.name for channel in expected.channels for item in suspects_of(found, channel, headers)
     }
     return sorted(every - set(headers))
 
