@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,14 @@ from imaging_app.models import ImagingChannel, Microscope, RawDelivery
 from pipeline.contract import Json
 from pipeline.errors import BadInput
 from pipeline.raw.delivery import Expected, ExpectedChannel
-from pipeline.raw.layouts import channel_of_folder
+from pipeline.raw.layouts import channel_of_folder, looks_like_image
 from pipeline.raw.metadata import Fact
+from pipeline.raw.smartspim import is_near
 from pipeline.raw.survey import Survey, survey_folder
 
 MOST_FOLDERS = 500
+MOST_COUNTED = 10_000  # entries of one folder; a page does not wait for more
+LONGEST_NAME = 150  # bytes; names of manifests, and labels of steps, are made of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +37,13 @@ class RawFolder:
     name: str
     files: int
     folders: int = 0
+    has_more: bool = False
 
     @property
     def holds(self) -> str:
         """Return the number of TIFF files in words, or of folders where there are no files."""
+        if self.has_more:
+            return f"more than {MOST_COUNTED:,} entries"
         if self.files or not self.folders:
             return f"{self.files:,} file{'' if self.files == 1 else 's'}"
         return f"{self.folders:,} folder{'' if self.folders == 1 else 's'}"
@@ -100,7 +107,8 @@ def has_changed_since(root: Path, folder: DataPath, report: dict[str, Any]) -> b
     known: dict[str, int] = report.get("folders") or {}
     base = folder.real_under(root)
     try:
-        return any((base / name).stat().st_mtime_ns != at for name, at in known.items())
+        same = all((base / name).stat().st_mtime_ns == at for name, at in known.items())
+        return not known or not same
     except OSError:
         return True
 
@@ -137,7 +145,7 @@ def likely_folder(channel: ImagingChannel, folders: Sequence[RawFolder]) -> str:
     if channel.resolution.objective.microscope.layout == Microscope.Layout.SMARTSPIM:
         told = {name: channel_of_folder(name) for name in names}
         wavelength = channel.wavelength.name
-        names = [name for name, of in told.items() if of and str(of[0]) == wavelength]
+        names = [name for name, of in told.items() if of and is_near(of[0], wavelength)]
     return names[0] if len(names) == 1 else ""
 
 
@@ -160,14 +168,23 @@ def survey(channels: Sequence[ImagingChannel], subfolder: str) -> Look:
     except (Invalid, BadInput) as refusal:
         return Look([{} for _ in channels], [str(refusal)])
     facts = [_facts_of(channel, index, found) for index, channel in enumerate(channels)]
-    return Look(facts, list(_sayings(subfolder, found)))
+    said = list(_sayings(subfolder, found))
+    if found.raw_files and not said and not all(facts):
+        silent = [c.wavelength.name for c, told in zip(channels, facts, strict=True) if not told]
+        said.append(
+            f"The files in {subfolder} tell nothing of {', '.join(silent)} nm; "
+            "see whether it is the right folder."
+        )
+    return Look(facts, said)
 
 
 def _facts_of(channel: ImagingChannel, index: int, found: Survey) -> Mapping[str, Fact]:
     """By the wavelength where the files name it, else by the number in the names."""
     named = {seen.wavelength: seen.facts for seen in found.channels if seen.wavelength}
     if named:
-        return named.get(channel.wavelength.name, {})
+        name = channel.wavelength.name
+        near = (facts for told, facts in named.items() if is_near(float(told), name))
+        return named.get(name) or next(near, {})
     numbered = {seen.filter_index: seen.facts for seen in found.channels}
     return numbered.get(file_index(channel, index), {})
 
@@ -217,17 +234,19 @@ def folders_in(root: Path, parent: DataPath) -> list[RawFolder]:
 
 def is_usable(name: str) -> bool:
     """Return True for a folder name that forms, paths and job specifications carry unharmed."""
-    return name.isprintable() and not set(name) & set(" /\\") and name not in {"", ".", ".."}
+    if not name.isprintable() or set(name) & set(" /\\") or name in {"", ".", ".."}:
+        return False
+    return len(name.encode()) <= LONGEST_NAME
 
 
-def _count(folder: Path) -> tuple[int, int]:
-    """Return how many TIFF files and how many folders lie in a folder."""
+def _count(folder: Path) -> tuple[int, int, bool]:
+    """Return how many images and folders lie in a folder, and whether there are many more."""
     files = folders = 0
     try:
         with os.scandir(folder) as entries:
-            for entry in entries:
-                files += entry.name.lower().endswith((".tif", ".tiff"))
+            for entry in islice(entries, MOST_COUNTED):
+                files += looks_like_image(entry.name)
                 folders += entry.is_dir(follow_symlinks=False)
+            return files, folders, next(entries, None) is not None
     except OSError:
-        return 0, 0
-    return files, folders
+        return 0, 0, False

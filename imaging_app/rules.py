@@ -125,7 +125,8 @@ def acquisition_problems(line: Line, given: Acquisition) -> list[str]:
         (given.z_planes is not None and 1 <= given.z_planes <= MOST_PLANES,
          f"give the number of planes, 1 to {MOST_PLANES}."),
         (is_usable(given.raw_subfolder),
-         "choose the raw folder; its name has no blanks or slashes."),
+         "choose the raw folder; its name has no blanks or slashes, and is not longer than "
+         "150 letters."),
     ]  # fmt: skip
     wrong = [f"{line}: {words}" for holds, words in rules if not holds]
     return setting_problems(line, given.setting) + wrong

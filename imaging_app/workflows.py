@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from core_app.bell import ring
 from core_app.errors import DomainError, NotAllowed, NotReady, Rejected, StaleState
@@ -19,7 +19,7 @@ from imaging_app.selectors import FolderKey
 from imaging_app.selectors import batches as batch_reads
 from imaging_app.services import deliveries, edits, imaging
 from imaging_app.services.batches import Outcome, named
-from imaging_app.services.guards import hold_all
+from imaging_app.services.guards import hold_all, hold_open
 from imaging_app.states import OVER, ImagingState
 from processing_app import selectors as processing_reads
 from processing_app.models import Run, Step, StepReport
@@ -41,6 +41,7 @@ def check_delivery(imaging_request: ImagingRequest, *, by: User) -> Run:
     """
     deliveries.require_checkable(imaging_request, by=by)
     with transaction.atomic():
+        hold_open(imaging_request)  # a colleague may complete it at this moment
         run = runs.start_run(CHECK, imaging_request, by=by)
         if run is None:
             raise NotReady("None of these folders is of a kind that this site can check.")
@@ -75,6 +76,10 @@ def _take_in_alone(report: StepReport) -> bool:
     """A report that trips us up is loud in the log, and does not stop the others."""
     try:
         return _take_in(report)
+    except OperationalError:
+        # The database was busy or away: the report is as good as before.
+        logger.warning("the report %s waits: the database did not take it in", report.pk)
+        return False
     except Exception:
         logger.exception("the report %s could not be taken in", report.pk)
         reports.take(report)
@@ -119,9 +124,11 @@ def complete_imaging(imaging_request: ImagingRequest, *, by: User) -> list[Run]:
 
     Returns the runs; none where no pipeline of this installation takes such data.
     """
-    _require_nothing_moves(imaging_request)
+    _require_no_check(imaging_request)
+    _require_nothing_moved(imaging_request)
     with transaction.atomic():
         batch_is_over = imaging.finish(imaging_request, by=by)
+        _require_no_check(imaging_request)  # now that nobody can begin another one
         begun = runs.start_runs_of(imaging_request, by=by)
         if batch_is_over:
             tell_imaged(imaging_request.batch, by=by)
@@ -130,10 +137,13 @@ def complete_imaging(imaging_request: ImagingRequest, *, by: User) -> list[Run]:
     return begun
 
 
-def _require_nothing_moves(imaging_request: ImagingRequest) -> None:
-    """Refuse while a check is at work, and for a folder that changed after its check."""
+def _require_no_check(imaging_request: ImagingRequest) -> None:
     if processing_reads.is_being_checked(imaging_request):
         raise NotReady("The raw data is being checked. Complete the sample when that has ended.")
+
+
+def _require_nothing_moved(imaging_request: ImagingRequest) -> None:
+    """Refuse for a folder that changed after its check."""
     for delivery in selectors.deliveries_of(imaging_request):
         if raw_data.has_changed_since(settings.DATA_ROOT, delivery.folder, delivery.report):
             raise NotReady(

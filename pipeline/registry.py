@@ -28,6 +28,7 @@ SIGNATURES: Final[dict[str, Signature]] = {
         inputs=frozenset({"folder"}),
         parameters=frozenset({"channels", "layout"}),
         outputs=frozenset({"manifest"}),
+        optional_inputs=frozenset({"manifest_digest"}),
         optional_parameters=frozenset({"waived", "on_problem"}),
     ),
     "precompute": Signature(

@@ -179,11 +179,14 @@ def manifest_of(imaging_folder: str, delivery: Delivery) -> str:
 
 
 def _inspect(imaging_folder: str, delivery: Delivery, key: str, *, on_problem: str) -> PlannedStep:
+    inputs: dict[str, Json] = {"folder": _raw_folder(imaging_folder, delivery)}
+    if on_problem == "fail" and delivery.manifest_digest:
+        inputs["manifest_digest"] = delivery.manifest_digest  # of what was judged, nothing else
     return PlannedStep(
         key=key,
         name="inspect_raw",
         label=f"Check the raw data in {delivery.subfolder}",
-        inputs={"folder": _raw_folder(imaging_folder, delivery)},
+        inputs=inputs,
         parameters={
             "channels": list(delivery.expected),
             "layout": delivery.layout,
@@ -226,6 +229,9 @@ def _precompute(
     }
     if absent := channel.absent.get(side):
         inputs["absent"] = list(absent)
+    if delivery.manifest_digest:
+        inputs["manifest"] = manifest_of(imaging_folder, delivery)
+        inputs["manifest_digest"] = delivery.manifest_digest
     return PlannedStep(
         key=key,
         name="precompute",

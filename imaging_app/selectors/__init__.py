@@ -1,6 +1,7 @@
 """Reads of instruments and imaging. Every list takes the person, so that nobody sees too much."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
@@ -9,6 +10,7 @@ from django.http import Http404
 from core_app import roles
 from core_app.models import User
 from core_app.roles import Action, Role
+from imaging_app import raw_data
 from imaging_app.models import (
     DeliveryWaiver,
     ImagingBatch,
@@ -83,18 +85,35 @@ def channels_by_folder(imaging_request: ImagingRequest) -> dict[FolderKey, list[
     groups: dict[FolderKey, list[ImagingChannel]] = defaultdict(list)
     for channel in channels_of(imaging_request):
         if channel.raw_subfolder:
-            groups[(channel.resolution_id, channel.ventral_up, channel.raw_subfolder)].append(
-                channel
-            )
+            groups[folder_of(channel)].append(channel)
     return dict(groups)
 
 
-def has_right_delivery(channel: ImagingChannel) -> bool:
-    """Return True if the channel's raw folder passed its last check."""
-    deliveries = channel.resolution.deliveries.filter(
-        ventral_up=channel.ventral_up, subfolder=channel.raw_subfolder, is_right=True
-    )
-    return bool(channel.raw_subfolder) and deliveries.exists()
+def right_folders(imaging_request: ImagingRequest) -> set[FolderKey]:
+    """Return the raw folders that passed their last check, by the values that hold now.
+
+    Values change without the sample being touched, too: those of its objective, say.
+    """
+    rows = RawDelivery.objects.filter(resolution__imaging_request=imaging_request, is_right=True)
+    verdicts = {
+        (resolution, ventral_up, subfolder): expected
+        for resolution, ventral_up, subfolder, expected in rows.values_list(
+            "resolution_id", "ventral_up", "subfolder", "expected"
+        )
+    }
+    groups = channels_by_folder(imaging_request)
+    return {key for key, channels in groups.items() if is_about(verdicts.get(key), channels)}
+
+
+def is_about(expected: object, channels: Sequence[ImagingChannel]) -> bool:
+    """Return True if these are the values that the channels of one folder have now."""
+    if any(channel.z_planes is None for channel in channels):
+        return False
+    return expected == raw_data.expected_values(channels)
+
+
+def folder_of(channel: ImagingChannel) -> FolderKey:
+    return channel.resolution_id, channel.ventral_up, channel.raw_subfolder
 
 
 def delivery_at(place: FolderKey) -> RawDelivery | None:

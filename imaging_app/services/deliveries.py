@@ -94,9 +94,13 @@ def _judge(delivery: RawDelivery) -> None:
 
 
 def problems_left(delivery: RawDelivery) -> list[dict[str, Any]]:
-    """Return the problems of the last check that nobody has accepted."""
+    """Return the problems of the last check that nobody has accepted, or nobody may accept now."""
     accepted = set(_waivers(delivery).values_list("key", flat=True))
-    return [problem for problem in delivery.problems if problem.get("key") not in accepted]
+    return [
+        problem
+        for problem in delivery.problems
+        if not problem.get("waivable") or problem.get("key") not in accepted
+    ]
 
 
 def _waivers(delivery: RawDelivery) -> Any:

@@ -111,9 +111,9 @@ def finish(imaging_request: ImagingRequest, *, by: User) -> bool:
     """
     require(selectors.can_edit(imaging_request, by), "Only who images this sample completes it.")
     hold_open(imaging_request)
-    unchecked = [
-        c for c in selectors.channels_of(imaging_request) if not selectors.has_right_delivery(c)
-    ]
+    right = selectors.right_folders(imaging_request)
+    channels = selectors.channels_of(imaging_request)
+    unchecked = [channel for channel in channels if selectors.folder_of(channel) not in right]
     if unchecked:
         names = ", ".join(c.wavelength.name for c in unchecked)
         raise NotReady(

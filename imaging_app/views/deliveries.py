@@ -50,9 +50,10 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class FolderPanel:
-    """What the last check said of one raw folder."""
+    """What the last check said of one raw folder; it may be about values of then."""
 
     delivery: RawDelivery
+    is_current: bool
     lines: Sequence[ProblemLine]
     comparisons: Sequence[Comparison]
     of_folder: Sequence[tuple[str, str, str]]
@@ -93,6 +94,7 @@ def panel_of(
 ) -> DeliveryPanel:
     """Read what there is to say about the raw data of one sample."""
     check, second = latest_run(CHECK, found), latest_run(VERIFY, found)
+    right = selectors.right_folders(found)
     folders = _folders(found, channels)
     may = actions_on(user, found.sample.request) & {Action.IMAGE, Action.PROCESS}
     listed = any(folder.delivery.manifest_digest for folder in folders)
@@ -101,7 +103,7 @@ def panel_of(
         check=check,
         second=second,
         is_checking=is_being_checked(found),
-        is_right=bool(channels) and all(selectors.has_right_delivery(c) for c in channels),
+        is_right=bool(channels) and all(selectors.folder_of(c) in right for c in channels),
         can_verify=bool(may) and listed and found.state == ImagingState.COMPLETE,
     )
 
@@ -113,16 +115,19 @@ def _folders(found: ImagingRequest, channels: Sequence[ImagingChannel]) -> list[
         waivers[place, waiver.key] = waiver
     groups: dict[selectors.FolderKey, list[ImagingChannel]] = defaultdict(list)
     for channel in channels:
-        place = (channel.resolution_id, channel.ventral_up, channel.raw_subfolder)
-        groups[place].append(channel)
+        groups[selectors.folder_of(channel)].append(channel)
     panels = []
     for delivery in selectors.deliveries_of(found):
         place = (delivery.resolution_id, delivery.ventral_up, delivery.subfolder)
-        lines = [ProblemLine(p, waivers.get((place, p.get("key", "")))) for p in delivery.problems]
+        lines = [
+            ProblemLine(p, waivers.get((place, p.get("key", ""))) if p.get("waivable") else None)
+            for p in delivery.problems
+        ]
         acquired = delivery.report.get("acquired") or {}
         panels.append(
             FolderPanel(
                 delivery,
+                selectors.is_about(delivery.expected, groups.get(place, ())),
                 lines,
                 [*_comparisons(groups.get(place, ()), acquired.get("channels") or {})],
                 [*_facts(acquired.get("folder") or {})],

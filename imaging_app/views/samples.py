@@ -131,7 +131,7 @@ def enter(request: HttpRequest, pk: int) -> HttpResponse:
     action = request.POST.get("action", "save")
     if action == "complete" and found.state == ImagingState.COMPLETE:
         return redirect(_address_of(found))  # pressed twice
-    if action in {"look", "fill"}:
+    if action in {"look", "fill"} and selectors.can_edit(found, person(request)):
         entry = _entry(found)
         entry.keep(request.POST)
         if action == "fill":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.raw.codes import problem
 from pipeline.raw.delivery import DeliveryReport, Expected, ExpectedChannel, GroupCount
-from pipeline.raw.headers import headers_needed
+from pipeline.raw.headers import headers_needed, headers_suspected
 from pipeline.raw.layouts import SMARTSPIM
 from pipeline.raw.metadata import Notes
 from pipeline.raw.ome import lavision_notes
@@ -78,10 +78,13 @@ def inspect_found(
     threads: int = 4,
 ) -> DeliveryReport:
     """Judge a delivery that is listed already: read its headers and its metadata."""
+    headers = read_headers(path, headers_needed(expected, found), threads=threads)
+    further = headers_suspected(expected, found, headers)
+    headers |= read_headers(path, further, threads=threads)
     return check_delivery(
         expected,
         found,
-        read_headers(path, headers_needed(expected, found), threads=threads),
+        headers,
         folder=path.name,
         notes=_notes(root, path, expected, found),
         waived=waived,

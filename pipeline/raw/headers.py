@@ -42,19 +42,47 @@ class Needed(NamedTuple):
 
 
 def needed_of(found: Found, channel: ExpectedChannel) -> list[Needed]:
-    """The first plane of each group and every one of an unusual size, by name."""
+    """The first plane of each group, the first of the usual size, and all of another, by name.
+
+    The first plane is often larger, since it carries the metadata: it says nothing of the others.
+    """
     groups = channel_groups(found, channel)
     usual = usual_size(groups.values())
     needed = {Needed(key, *group.first()) for key, group in groups.items()}
     for key, group in groups.items():
+        if (sample := group.first_of_size(usual)) is not None:
+            needed.add(Needed(key, *sample))
         needed.update(Needed(key, z, name) for z, name in group.odd_sizes(usual))
     return sorted(needed, key=lambda item: item.name)
+
+
+def suspects_of(found: Found, channel: ExpectedChannel, headers: Headers) -> list[Needed]:
+    """Every plane of the usual size in a group where one of them is no sound plane, by name.
+
+    A full disk cuts all of them to one length, which then is the usual one.
+    """
+    groups = channel_groups(found, channel)
+    usual = usual_size(groups.values())
+    suspects: list[Needed] = []
+    for key, group in groups.items():
+        sample = group.first_of_size(usual)
+        if sample is not None and isinstance(headers.get(sample[1]), HeaderProblem):
+            suspects += [Needed(key, z, name) for z, name in group.of_size(usual)]
+    return sorted(suspects, key=lambda item: item.name)
 
 
 def headers_needed(expected: Expected, found: Found) -> list[str]:
     """Names of the files to open for all channels."""
     names = {item.name for channel in expected.channels for item in needed_of(found, channel)}
     return sorted(names)
+
+
+def headers_suspected(expected: Expected, found: Found, headers: Headers) -> list[str]:
+    """Names of the files to open as well, after what the first headers say."""
+    every = {
+        item.name for channel in expected.channels for item in suspects_of(found, channel, headers)
+    }
+    return sorted(every - set(headers))
 
 
 @dataclass(slots=True)
@@ -64,12 +92,14 @@ class ChannelHeaders:
     read: dict[str, PlaneHeader] = field(default_factory=dict)
     faults: dict[HeaderFault, dict[str, str]] = field(default_factory=dict)  # name -> detail
     truncated: dict[GroupKey, list[int]] = field(default_factory=dict)
+    least_whole: int = 0  # planes of the group that has the fewest sound ones, if any is cut short
 
 
 def headers_of(found: Found, channel: ExpectedChannel, headers: Headers) -> ChannelHeaders:
     """Sort the headers of a channel; a file without one is judged by name and size alone."""
     sorted_out = ChannelHeaders()
-    for item in needed_of(found, channel):
+    needed = {*needed_of(found, channel), *suspects_of(found, channel, headers)}
+    for item in sorted(needed, key=lambda item: item.name):
         header = headers.get(item.name)
         if isinstance(header, PlaneHeader):
             sorted_out.read[item.name] = header
@@ -77,6 +107,9 @@ def headers_of(found: Found, channel: ExpectedChannel, headers: Headers) -> Chan
             sorted_out.faults.setdefault(header.fault, {})[item.name] = header.detail
             if header.fault == "truncated":
                 sorted_out.truncated.setdefault(item.key, []).append(item.z)
+    cut = sorted_out.truncated.items()
+    whole = (len({*found.groups[key].planes()}.difference(planes)) for key, planes in cut)
+    sorted_out.least_whole = min(whole, default=0)
     return sorted_out
 
 
@@ -95,14 +128,13 @@ def fault_problem(
     names = sorted_out.faults[fault]
     words, remedy = _FAULTS[fault]
     bad = list(names)
-    worst = max(map(len, sorted_out.truncated.values()), default=0)
     return problem(
         fault,
         bad[0],
         f"Channel {channel.name}: {files_are(len(bad))} {words} ({names[bad[0]]}): {folded(bad)}.",
         remedy,
         evidence=bad,
-        if_most=2 * worst <= channel.planes,
+        if_most=2 * sorted_out.least_whole >= channel.planes,
     )
 
 

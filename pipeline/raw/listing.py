@@ -107,16 +107,36 @@ class Group:
         number = min(series.numbers)
         return self.z(number), series.name(series.numbers.index(number))
 
+    def first_of_size(self, size: int) -> tuple[int, str] | None:
+        """The plane of the lowest z among those of this size, and its file."""
+        lowest: list[tuple[int, Series]] = []
+        for series in self.series:
+            pairs = zip(series.numbers, series.sizes, strict=True)
+            number = min((number for number, own in pairs if own == size), default=None)
+            if number is not None:
+                lowest.append((number, series))
+        if not lowest:
+            return None
+        number, series = min(lowest, key=lambda item: item[0])
+        return self.z(number), series.name(series.numbers.index(number))
+
+    def of_size(self, size: int) -> Iterator[tuple[int, str]]:
+        """Plane and name of every file of this size."""
+        for series in self.series:
+            for position, own in enumerate(series.sizes):
+                if own == size:
+                    yield self.z(series.numbers[position]), series.name(position)
+
     def names(self) -> Iterator[str]:
         return (s.name(position) for s in self.series for position in range(len(s.numbers)))
 
     def odd_sizes(self, usual: int) -> Iterator[tuple[int, str]]:
-        """Plane and name of every file that has not the usual size."""
+        """Plane and name of every file that has not the usual size, or none at all."""
         for series in self.series:
-            if series.sizes.count(usual) == len(series.sizes):
+            if usual and series.sizes.count(usual) == len(series.sizes):
                 continue
             for position, size in enumerate(series.sizes):
-                if size != usual:
+                if size != usual or not size:
                     yield self.z(series.numbers[position]), series.name(position)
 
     @property
@@ -193,9 +213,10 @@ def channel_groups(found: Found, channel: ExpectedChannel) -> dict[GroupKey, Gro
 
 
 def usual_size(groups: Iterable[Group]) -> int:
-    """The size that most files have."""
+    """The size that most files have; an empty file has no size that could be usual."""
     sizes: Counter[int] = Counter()
     for group in groups:
         for series in group.series:
             sizes.update(series.sizes)
+    del sizes[0]
     return sizes.most_common(1)[0][0] if sizes else 0

@@ -12,7 +12,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 from pipeline.errors import BadInput
 from pipeline.raw.codes import problem
@@ -196,9 +196,12 @@ class Difference:
         return bool(self.gone or self.new or self.changed)
 
 
+_T = TypeVar("_T", RawFile, Line)
+
+
 def side_by_side(
-    older: Iterable[RawFile | Line], newer: Iterable[RawFile]
-) -> Iterator[tuple[RawFile | Line | None, RawFile | None]]:
+    older: Iterable[RawFile | Line], newer: Iterable[_T]
+) -> Iterator[tuple[RawFile | Line | None, _T | None]]:
     """Pairs of equal names from two sorted sequences; None where the other has no such name."""
     left, right = iter(older), iter(newer)
     a, b = next(left, None), next(right, None)
@@ -214,10 +217,10 @@ def side_by_side(
             a, b = next(left, None), next(right, None)
 
 
-def difference(before: Found, after: Found) -> Difference:
-    """What changed between two listings of a folder."""
+def difference(before: Iterable[_T], after: Iterable[_T]) -> Difference:
+    """What changed between two listings of a folder, or two manifests; both in order."""
     found = Difference()
-    for old, new in side_by_side(before.in_order(), after.in_order()):
+    for old, new in side_by_side(before, after):
         if new is None:
             found.gone.add(cast("RawFile", old).name)
         elif old is None:

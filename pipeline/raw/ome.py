@@ -24,9 +24,11 @@ _NUMBERS = ("PhysicalSizeX", "PhysicalSizeY", "PhysicalSizeZ")
 _MICRONS = ("", "µm", "μm", "um", "micron", "microns")
 _LONGEST_TEXT = 200
 _NOT_ALNUM = re.compile(r"[^a-z0-9]")
-_SHEET_LINE = re.compile(r"_C([0-9]{2})_[^;\n]*;;\(([^)\n]*)\)")
+# Every repetition has an end: a person waits, and a long text could be made to be read for hours.
+_SHEET_LINE = re.compile(r"_C([0-9]{2})_[^;\n]{0,300};;\(([^)\n]{0,200})\)")
 _CHANNEL_LINE = re.compile(
-    r"Filter([0-9]{4})[^;,\n]*[;,]+\s*\(?\s*([0-9]+(?:\.[0-9]+)?)\s*,\s*[0-9]+"
+    r"Filter([0-9]{4})[^;,\n]{0,300}[;,]{1,4}[\s(]{0,4}([0-9]{1,9}(?:\.[0-9]{1,9})?)"
+    r"\s{0,4},\s{0,4}[0-9]"
 )
 
 
@@ -175,7 +177,7 @@ def _number(text: str) -> float | None:
 
 
 def _whole(value: object) -> int | None:
-    return int(value) if isinstance(value, int | float) and value >= 1 else None
+    return int(value) if isinstance(value, int | float) and 1 <= value < 1e9 else None
 
 
 def _positive(value: object) -> float | None:

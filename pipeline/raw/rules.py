@@ -107,6 +107,13 @@ def _folder_problems(found: Found, expected: Expected) -> Iterator[Problem]:
             f"None of the {found.files:,} files has the name of a raw plane.",
             "Choose the folder that holds the RawDataStack files, then press Check again.",
         )
+    elif found.tiles and not _has_planes(found):
+        yield problem(
+            "folder",
+            "",
+            f"There is no raw plane in any of its {len(found.tiles):,} tile folders.",
+            "Wait for the copy to finish, then press Check again.",
+        )
     if found.unprintable:
         bad = found.unprintable
         yield unprintable_names(sorted(bad.first), bad.count, then="press Check again")

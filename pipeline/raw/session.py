@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 NAMES = ("metadata.txt", "metadata.json", "acquisition.json")
 _MOST_BYTES = 4 << 20
+_MOST_PLANES = 1e9
 _WITHIN_PLANES = 1
 _NEAR_NM = 10
 _LASERS = (488, 561, 642, 785)
@@ -93,12 +94,9 @@ def _decoded(data: bytes) -> str:
 
 def _notes_of(session: _Session, wavelength: str, source: str) -> Notes:
     tiles = [tile for tile in session.tiles if _is_of(tile, wavelength)]
-    planes = None
-    if session.depth_um and session.z_step_um:
-        planes = round(session.depth_um / session.z_step_um)
     return Notes(
         source=source,
-        planes=planes or None,
+        planes=_planes(session) or None,
         planes_within=_WITHIN_PLANES,
         columns=len({tile.x for tile in tiles}) or None,
         rows=len({tile.y for tile in tiles}) or None,
@@ -112,12 +110,19 @@ def _notes_of(session: _Session, wavelength: str, source: str) -> Notes:
     )
 
 
+def _planes(session: _Session) -> int:
+    if not session.depth_um or not session.z_step_um:
+        return 0
+    planes = session.depth_um / session.z_step_um
+    return round(planes) if 0 < planes < _MOST_PLANES else 0
+
+
 def _is_of(tile: _Tile, wavelength: str) -> bool:
     """Tiles name their laser in nm, or by its number among the lasers of the microscope."""
     if tile.laser is None or not wavelength.isdigit():
         return True
     laser = tile.laser
-    if laser < len(_LASERS):
+    if 0 <= laser < len(_LASERS):
         laser = _LASERS[int(laser)]
     return abs(laser - int(wavelength)) < _NEAR_NM
 

@@ -9,7 +9,7 @@ from pipeline import parameters
 from pipeline.errors import BadInput
 from pipeline.raw.check import Expected, inspect_found, list_delivery, unlisted
 from pipeline.raw.codes import problem
-from pipeline.raw.manifest import difference, draft_manifest
+from pipeline.raw.manifest import difference, draft_manifest, read_lines
 from pipeline.raw.wording import count_files, folded
 
 if TYPE_CHECKING:
@@ -18,16 +18,20 @@ if TYPE_CHECKING:
 
     from pipeline.contract import JsonDict, Problem, StepSpec
     from pipeline.raw.delivery import DeliveryReport
-    from pipeline.raw.listing import Found
+    from pipeline.raw.listing import Found, Names
     from pipeline.raw.manifest import Difference, Draft
     from pipeline.workspace import Workspace
 
 _WAIT = "Wait until the copy has ended, then press Check again."
+_CHECK_AFRESH = (
+    "Re-open imaging of the sample, check the delivery again and complete it; "
+    "a new run begins then."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """What the spec asks."""
+    """What the spec asks. `checked` is the digest of the manifest that was judged right, if any."""
 
     relative: str
     folder: Path
@@ -35,6 +39,7 @@ class _Question:
     expected: Expected
     waived: list[str]
     must_be_right: bool
+    checked: str = ""
 
 
 def run(spec: StepSpec, work: Workspace) -> JsonDict:
@@ -42,6 +47,7 @@ def run(spec: StepSpec, work: Workspace) -> JsonDict:
 
     With on_problem "fail" a problem that is not waived is BadInput; with "report" the report says
     so, and the manifest is written all the same if every file could be read and nothing changed.
+    With a manifest_digest the files must be those of that manifest, which stays as it is otherwise.
     """
     asked = _question(spec, work)
     try:
@@ -60,7 +66,7 @@ def run(spec: StepSpec, work: Workspace) -> JsonDict:
     draft = None
     if found.groups:
         draft, further = _manifest(asked, found, work)
-        report = _settled(asked, _with(report, further))
+        report = _settled(asked, _with(report, _unsaid(report, further)))
     if draft is not None:
         work.input_digest = draft.digest
         work.count_bytes(read=draft.read, written=draft.bytes)
@@ -82,6 +88,7 @@ def _question(spec: StepSpec, work: Workspace) -> _Question:
         expected=Expected.from_json(spec.parameters["channels"], layout=layout),
         waived=parameters.texts(spec.parameters, "waived"),
         must_be_right=what_then == "fail",
+        checked=parameters.text(spec.inputs, "manifest_digest", ""),
     )
 
 
@@ -97,6 +104,12 @@ def _summary(problems: Sequence[Problem]) -> str:
     first = f"{problems[0].what} {problems[0].remedy}"
     more = len(problems) - 1
     return f"{first} (And {more} more problem{'s' if more > 1 else ''}.)" if more else first
+
+
+def _unsaid(report: DeliveryReport, further: Sequence[Problem]) -> list[Problem]:
+    """A file whose header cannot be read cannot be digested either: once is enough."""
+    said = {item.code for item in report.problems} & {"unreadable"}
+    return [item for item in further if item.code not in said]
 
 
 def _with(report: DeliveryReport, further: Sequence[Problem]) -> DeliveryReport:
@@ -122,7 +135,7 @@ def _manifest(
             raise
         # a file that went while we read is no file that cannot be read
         return None, _what_moved(asked, found, work) or error.problems
-    moved = _what_moved(asked, found, work)
+    moved = _what_moved(asked, found, work) or _what_was_not_checked(asked, draft)
     if moved:
         draft.discard()
         return None, moved
@@ -130,25 +143,45 @@ def _manifest(
     return draft, []
 
 
+def _what_was_not_checked(asked: _Question, draft: Draft) -> list[Problem]:
+    if asked.checked in ("", draft.digest):
+        return []
+    what = "The raw data is not what it was when it was checked"
+    try:
+        changes = difference(read_lines(draft.destination), read_lines(draft.temporary))
+    except (OSError, ValueError):
+        changes = None  # without a list of what was checked nobody can say which files
+    if not changes:
+        return [problem("changed", "", f"{what}.", _CHECK_AFRESH)]
+    return [problem("changed", _first(changes), f"{what}: {_words(changes)}.", _CHECK_AFRESH)]
+
+
 def _what_moved(asked: _Question, found: Found, work: Workspace) -> list[Problem]:
     try:
         after = list_delivery(work.root, asked.folder, asked.expected)
     except OSError as error:
         return list(unlisted(asked.relative, error).problems)
-    changes = difference(found, after)
-    return [_changed(changes)] if changes else []
+    changes = difference(found.in_order(), after.in_order())
+    if not changes:
+        return []
+    what = f"The folder changed during the check: {_words(changes)}."
+    return [problem("changed", _first(changes), what, _WAIT)]
 
 
-def _changed(changes: Difference) -> Problem:
+def _kinds(changes: Difference) -> dict[str, Names]:
     kinds = {"changed": changes.changed, "came": changes.new, "went": changes.gone}
-    parts = [
+    return {word: names for word, names in kinds.items() if names}
+
+
+def _words(changes: Difference) -> str:
+    return ", ".join(
         f"{count_files(names.count)} {word} ({folded(names.first, count=names.count)})"
-        for word, names in kinds.items()
-        if names
-    ]
-    first = next(names.first[0] for names in kinds.values() if names)
-    what = f"The folder changed during the check: {', '.join(parts)}."
-    return problem("changed", first, what, _WAIT)
+        for word, names in _kinds(changes).items()
+    )
+
+
+def _first(changes: Difference) -> str:
+    return next(iter(_kinds(changes).values())).first[0]
 
 
 def _outputs(spec: StepSpec, report: DeliveryReport, draft: Draft | None) -> JsonDict:

@@ -15,6 +15,7 @@ from processing_app.cluster.ports import Cluster
 from processing_app.models import Attempt, Product, Step, StepReport
 from processing_app.pipelines import OF_DELIVERIES
 from processing_app.services import attempts, results
+from processing_app.services.findings import read_findings
 from processing_app.services.results import BadResult, VolumeFacts
 from processing_app.states import AttemptState
 
@@ -94,7 +95,7 @@ def _findings(step: Step, result: StepResult) -> JsonDict | None:
     """Return what a look at raw data found; another app takes it in."""
     if result.status != SUCCEEDED or step.run.pipeline not in OF_DELIVERIES:
         return None
-    return results.findings(step.name, result.outputs)
+    return read_findings(step.name, result.outputs)
 
 
 def _facts(result: StepResult) -> dict[str, Any]:

@@ -123,26 +123,6 @@ def volume_facts(outputs: JsonDict) -> VolumeFacts:
         raise BadResult(f"It does not say {missing} of the volume.") from missing
 
 
-def findings(step: str, outputs: JsonDict) -> JsonDict:
-    """Return what a look at raw data found, if all of it is there. Raises BadResult otherwise."""
-    report = outputs.get("report") if step == "inspect_raw" else outputs
-    if not isinstance(report, dict):
-        raise BadResult("It does not say what the raw data holds.")
-    problems = report.get("problems")
-    if not isinstance(problems, list) or not all(map(_is_problem, problems)):
-        raise BadResult("It does not say what is wrong with the raw data, or that nothing is.")
-    for name in ("files", "bytes"):
-        _within(_numbers([report.get(name)], 1)[0], 0, _LARGEST, name)
-    return outputs
-
-
-def _is_problem(value: object) -> bool:
-    """A problem has its words as texts, so that a page can show it and a person accept it."""
-    if not isinstance(value, dict) or not isinstance(value.get("waivable"), bool):
-        return False
-    return all(isinstance(value.get(name), str) for name in ("file", "what", "remedy", "key"))
-
-
 def missing_result(reason: str, exit_code: int | None) -> tuple[str, str]:
     """Return the reason and the sentence for a job that left no result file."""
     name = reason or "NO_RESULT"

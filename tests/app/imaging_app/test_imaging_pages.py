@@ -374,7 +374,7 @@ def test_a_file_name_that_no_page_can_show_breaks_nothing(desk, sample, settings
     finish_check(sample)
 
     assert desk.get(address(sample)).status_code == 200
-    assert not imaging.selectors.has_right_delivery(channel_of(sample))
+    assert imaging.selectors.right_folders(sample) == set()
 
 
 def test_storage_that_does_not_answer_leaves_the_page_readable(tmp_path, monkeypatch):

@@ -252,3 +252,32 @@ def test_notes_that_link_out_of_the_storage_are_not_read(
 
     assert report.ok
     assert "No metadata" in report.notes[0]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("text", ["_C00_", "Filter0000", "Filter0000;" + 200_000 * " "])
+def test_a_text_made_to_be_read_for_hours_is_read_at_once(text: str) -> None:
+    made = (text * (1_000_000 // len(text)))[:1_000_000]
+    given = f'<a label="RawDataInformation" Value="{made}"/>'
+    tiles = f'<a label="TileConfiguration" Value="{made}"/>'
+
+    notes = lavision_notes(PROPERTIES.format(given + tiles), "the metadata")
+
+    assert (notes.planes, notes.wavelengths, notes.sheets) == (920, {}, {})
+
+
+def test_a_number_of_planes_that_no_database_holds_is_no_fact() -> None:
+    notes = lavision_notes(PROPERTIES.replace("920", 40 * "9").format(""), "the metadata")
+
+    assert notes.planes is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["X\tY\tLaser\n10\t10\t-9\n", f"z_step (um)\tZ_Block\n0.{30 * '0'}1\t{300 * '9'}\n"],
+    ids=["a laser before the first", "a depth without end"],
+)
+def test_senseless_figures_of_a_session_are_no_facts(text: str) -> None:
+    notes = read_session(text.encode(), "488", "the session")
+
+    assert (notes.source, notes.planes) == ("the session", None)

@@ -405,3 +405,39 @@ def test_an_expectation_survives_the_journey_as_json() -> None:
     expected = stacks.expected_delivery(filters=(0, 2), right=True, columns=3)
 
     assert Expected.from_json(expected.to_json()) == expected
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.5])
+def test_planes_that_a_full_disk_cut_to_one_length_are_named(delivery: Path, kept: float) -> None:
+    for z in range(1, 10):
+        stacks.truncate(delivery / stacks.plane_name(z), keep=kept)
+
+    report = _inspect(delivery, TEN)
+
+    (problem,) = report.problems
+    assert (problem.code, problem.waivable) == ("truncated", False)
+    assert "9 files are shorter" in problem.what
+
+
+def test_one_damaged_plane_of_the_usual_size_does_not_condemn_the_others(delivery: Path) -> None:
+    stacks.describe(delivery / stacks.plane_name(0), "a longer first plane")
+    path = delivery / stacks.plane_name(1)
+    path.write_bytes(b"?" * path.stat().st_size)
+
+    report = _inspect(delivery, TEN)
+
+    (problem,) = report.problems
+    assert "1 file is not a TIFF" in problem.what
+
+
+def test_planes_missing_and_cut_short_count_together_against_a_group(delivery: Path) -> None:
+    stacks.drop_planes(delivery, [0, 1, 2])
+    for z in (3, 4, 5):
+        stacks.truncate(delivery / stacks.plane_name(z))
+
+    report = _inspect(delivery, TEN)
+
+    assert {problem.code: problem.waivable for problem in report.problems} == {
+        "missing": True,
+        "truncated": False,
+    }

@@ -25,14 +25,19 @@ if TYPE_CHECKING:
 
 
 def _inspect(
-    root: Path, *, into: str = "out/manifest.jsonl", planes: int = 4, **parameters: object
+    root: Path,
+    *,
+    into: str = "out/manifest.jsonl",
+    planes: int = 4,
+    checked: str = "",
+    **parameters: object,
 ) -> JsonDict:
     spec = StepSpec(
         contract=CONTRACT_VERSION,
         step="inspect_raw",
         name="a1",
         version=PIPELINE_VERSION,
-        inputs={"folder": "raw"},
+        inputs={"folder": "raw", **({"manifest_digest": checked} if checked else {})},
         parameters={
             "channels": stacks.expected_delivery(planes=planes).to_json(),
             "layout": "lavision",
@@ -300,3 +305,42 @@ def test_a_senseless_question_is_refused(
 ) -> None:
     with pytest.raises(BadInput):
         _inspect(tmp_path, **parameters)
+
+
+def test_other_files_than_were_checked_are_refused_by_name(tmp_path: Path, raw: Path) -> None:
+    checked = _inspect(tmp_path)["manifest_digest"]
+    stacks.write_plane(raw / stacks.plane_name(2), np.ones((12, 16), dtype=np.uint16))
+
+    with pytest.raises(BadInput, match=r"not what it was when it was checked: 1 file changed"):
+        _inspect(tmp_path, checked=checked)
+
+
+def test_the_list_of_what_was_checked_stays_when_other_files_lie_there(
+    tmp_path: Path, raw: Path
+) -> None:
+    checked = _inspect(tmp_path)["manifest_digest"]
+    before = _lines(tmp_path)
+    stacks.write_plane(raw / stacks.plane_name(2), np.ones((12, 16), dtype=np.uint16))
+
+    _inspect(tmp_path, checked=checked, on_problem="report")
+
+    assert _lines(tmp_path) == before
+
+
+def test_a_list_that_somebody_rewrote_is_no_proof(tmp_path: Path, raw: Path) -> None:
+    checked = _inspect(tmp_path)["manifest_digest"]
+    stacks.make_old(raw)
+    path = tmp_path / "out/manifest.jsonl"
+    stacks.write_plane(raw / stacks.plane_name(2), np.ones((12, 16), dtype=np.uint16))
+    stacks.make_old(raw)
+    _inspect(tmp_path)
+    path.write_text(path.read_text().replace(_lines(tmp_path)[0]["blake2b"], "0" * 32))
+
+    with pytest.raises(BadInput, match="not what it was when it was checked"):
+        _inspect(tmp_path, checked=checked)
+
+
+def test_the_same_files_as_were_checked_pass(tmp_path: Path, raw: Path) -> None:
+    checked = _inspect(tmp_path)["manifest_digest"]
+
+    assert _inspect(tmp_path, checked=checked)["manifest_digest"] == checked

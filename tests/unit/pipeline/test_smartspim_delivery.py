@@ -259,3 +259,13 @@ def test_every_folder_that_was_looked_at_is_listed_with_its_time(
     assert len(folders) == 1 + 3 + 15
     assert folders[f"{tile.parent.name}/{tile.name}"] == tile.stat().st_mtime_ns
     assert folders["."] == scan.stat().st_mtime_ns
+
+
+def test_tiles_without_a_single_plane_are_no_delivery(tmp_path: Path, scan: Path) -> None:
+    for plane in scan.rglob("*.tif"):
+        plane.unlink()
+
+    report = _inspect(tmp_path, RIGHT)
+
+    assert not report.ok
+    assert "There is no raw plane in any of its 15 tile folders." in _words(report)

@@ -129,3 +129,11 @@ def test_one_accepted_problem_does_not_cover_another(delivery: Path) -> None:
 )
 def test_some_kinds_can_never_be_accepted(code: str) -> None:
     assert WAIVABLE[code] is False
+
+
+def test_planes_that_nobody_may_accept_as_missing_are_not_listed_one_by_one(
+    delivery: Path,
+) -> None:
+    stacks.drop_planes(delivery, range(1, 10))
+
+    assert _inspect(delivery).absent == ()

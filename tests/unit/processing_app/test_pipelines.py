@@ -157,3 +157,18 @@ def test_folders_that_differ_in_case_only_get_keys_that_differ_in_more():
     found = keys_of(DELIVERY, replace(DELIVERY, subfolder="Brain_488", channels=()))
 
     assert len({key.casefold() for key in found}) == len(found)
+
+
+def test_processing_takes_exactly_the_files_that_were_judged():
+    judged = replace(DELIVERY, manifest_digest="0" * 32)
+
+    inspect, volume, *_ = raw_steps(FOLDER, [judged])
+
+    assert inspect.inputs["manifest_digest"] == volume.inputs["manifest_digest"] == "0" * 32
+    assert volume.inputs["manifest"] == inspect.outputs["manifest"]
+
+
+def test_a_check_looks_at_whatever_is_there():
+    (check,) = check_steps(FOLDER, [replace(DELIVERY, manifest_digest="0" * 32)])
+
+    assert "manifest_digest" not in check.inputs
