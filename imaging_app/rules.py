@@ -63,6 +63,7 @@ class Line:
     name: str
     ventral_up: bool = False
     max_tiles: int = 1
+    has_two_sheets: bool = True
     has_zoom: bool = False
     sample: str = ""
 
@@ -98,6 +99,8 @@ def setting_problems(line: Line, given: Setting) -> list[str]:
     most = line.max_tiles
     rules = [
         (given.left_sheet or given.right_sheet, "tick at least one light sheet."),
+        (line.has_two_sheets or not (given.left_sheet and given.right_sheet),
+         f"{line.objective} has one light sheet; tick left or right, not both."),
         (0.0 <= given.tile_overlap < 1.0,
          "the overlap is a fraction from 0 up to, not including, 1; 10 % is 0.1."),
         (1 <= given.tile_columns <= most and 1 <= given.tile_rows <= most,

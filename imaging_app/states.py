@@ -20,7 +20,7 @@ IMAGING_TABLE = table(
         S.WAITING: {S.IN_PROGRESS, S.SKIPPED, S.CANCELLED},
         S.IN_PROGRESS: {S.COMPLETE, S.SKIPPED, S.WAITING, S.CANCELLED},
         S.COMPLETE: {S.IN_PROGRESS},  # re-opened by staff with a reason
-        S.SKIPPED: {S.IN_PROGRESS},
+        S.SKIPPED: {S.IN_PROGRESS, S.WAITING},  # as far as its batch had come
     },
 )
 

@@ -44,13 +44,13 @@ urlpatterns = [
     path("instruments/", instruments.instrument_list, name="instrument-list"),
     path("instruments/outages/<int:pk>/end/", instruments.end_outage, name="outage-end"),
     path("instruments/parts/<int:pk>/remove/", instruments.remove_part, name="part-remove"),
-    path("instruments/<str:name>/", instruments.instrument_page, name="instrument-page"),
-    path("instruments/<str:name>/enter/<str:entry>/", instruments.enter, name="instrument-enter"),
+    # Nothing keeps a slash out of a name that a microscope was given earlier.
+    path("instruments/<path:name>/enter/<str:entry>/", instruments.enter, name="instrument-enter"),
+    path("instruments/<path:name>/", instruments.instrument_page, name="instrument-page"),
     path("calendar/", bookings.index, name="calendar"),
     path("calendar/bookings/<int:pk>/", bookings.booking_page, name="booking"),
     path("calendar/bookings/<int:pk>/move/", bookings.move, name="booking-move"),
     path("calendar/bookings/<int:pk>/cancel/", bookings.cancel, name="booking-cancel"),
-    # Nothing keeps a slash out of the name of a microscope.
     path("calendar/<path:name>/book/", bookings.book, name="calendar-book"),
     path("calendar/<path:name>/utilization/", utilization.page, name="calendar-utilization"),
     path(

@@ -241,7 +241,10 @@ def _edit_one_of(
 def _edit(imaging_request: ImagingRequest, edit: Edit, *, by: User, seen: str) -> str:
     if not edits.is_done(imaging_request, edit):
         _require_untouched(imaging_request, edit)
+    before = processing.keys_of(imaging_request) if isinstance(edit, ChangeObjective) else {}
     done = edits.carry_out(imaging_request, edit, by=by, seen=seen)
+    if done:
+        processing.tell_renamed(before)
     followed = processing.follow_imaging(imaging_request, by=by) if done else ""
     return "; ".join(filter(None, (done, followed)))
 

@@ -327,6 +327,8 @@ def reopen_imaging(imaging_request: ImagingRequest, *, by: User, reason: str) ->
 
 def _reopen(request: Request, *, by: User, reason: str) -> None:
     _hold(request)
+    if request.state == RequestState.WITHDRAWN:
+        raise NotReady("The request is withdrawn, so nothing of it is opened again.")
     if request.state == RequestState.CLOSED:
         requests.reopen(request, by=by, note=reason)
 

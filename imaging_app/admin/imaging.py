@@ -44,6 +44,10 @@ class RequestInline(LookOnly, TabularInline):  # type: ignore[misc]  # unfold ha
     readonly_fields = fields
     show_change_link = True
 
+    def get_queryset(self, request: HttpRequest) -> Rounds:
+        rows: Rounds = super().get_queryset(request)
+        return rows.select_related("sample__request__owner")
+
 
 @admin.register(ImagingBatch)
 class ImagingBatchAdmin(HistoryMixin, AskingAdmin):

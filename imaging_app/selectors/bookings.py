@@ -74,11 +74,16 @@ def is_imaging_staff(user: User) -> bool:
 
 
 def may_book(user: User) -> bool:
-    """Return True for imaging staff, and for owners of an open request who image it themselves."""
+    """Return True for imaging staff, and for owners of an open request who image it themselves.
+
+    Or one further round of it.
+    """
     if is_imaging_staff(user):
         return True
-    own = Request.objects.filter(owner=user, self_imaging=True, state=RequestState.SUBMITTED)
-    return user.is_active and own.exists()
+    own = Request.objects.filter(owner=user, state=RequestState.SUBMITTED)
+    rounds = ImagingBatch.objects.filter(imager=user, state__in=OPEN)
+    self_imaged = Q(self_imaging=True) | Q(pk__in=rounds.values("clearing_batch__request"))
+    return user.is_active and own.filter(self_imaged).exists()
 
 
 def may_change(booking: Booking, user: User) -> bool:
@@ -189,8 +194,8 @@ def bookable_batches(microscope: Microscope, *, to: User) -> QuerySet[ImagingBat
     """Return the open batches with objectives of this microscope that the person images."""
     rows = imaging_queue(to=to).filter(state__in=OPEN)
     if not is_imaging_staff(to):
-        request = "clearing_batch__request__"
-        rows = rows.filter(**{f"{request}owner": to, f"{request}self_imaging": True})
+        self_imaged = Q(clearing_batch__request__self_imaging=True) | Q(imager=to)
+        rows = rows.filter(self_imaged, clearing_batch__request__owner=to)
     used = ImagingResolution.objects.filter(objective__microscope=microscope)
     return rows.filter(pk__in=used.values("imaging_request__batch")).order_by("-pk")
 

@@ -1,9 +1,9 @@
 """Reads for calendar feeds: slots, outages and due maintenance of microscopes, as events."""
 
-from collections.abc import Iterable
 from datetime import timedelta
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
@@ -18,6 +18,7 @@ from imaging_app.selectors.bookings import (
     standing,
     words_of,
 )
+from imaging_app.selectors.instruments import due_maintenance
 from imaging_app.slots import Slot
 from requests_app.feeds import Entry
 
@@ -57,7 +58,7 @@ def _of(microscope: Microscope, user: User) -> list[Entry]:
     events = [_booked(row, user) for row in bookings_in(frame, microscope)]
     events += [_outage(row, microscope) for row in outages_in(frame, microscope)]
     if is_imaging_staff(user):
-        events += [_due(row, microscope) for row in due_maintenance(microscope, until=frame)]
+        events += [_due(row, microscope) for row in _due_in(frame, microscope)]
     return events
 
 
@@ -93,17 +94,11 @@ def _outage(outage: Outage, microscope: Microscope) -> Entry:
     )
 
 
-def due_maintenance(microscope: Microscope, *, until: Slot) -> list[MaintenanceEntry]:
-    """Return the maintenance that is due by then and that no newer entry of its kind replaces."""
-    rows = MaintenanceEntry.objects.filter(microscope=microscope).select_related("component")
-    newest = _newest(rows.order_by("performed_on", "pk"))
+def _due_in(frame: Slot, microscope: Microscope) -> QuerySet[MaintenanceEntry]:
     zone = timezone.get_current_timezone()
-    first, last = (moment.astimezone(zone).date() for moment in (until.begins, until.ends))
-    return [row for row in newest if row.next_due_on and first <= row.next_due_on <= last]
-
-
-def _newest(rows: Iterable[MaintenanceEntry]) -> list[MaintenanceEntry]:
-    return list({(row.component_id, row.kind.casefold()): row for row in rows}.values())
+    first, last = (moment.astimezone(zone).date() for moment in (frame.begins, frame.ends))
+    rows = due_maintenance(until=last).filter(microscope=microscope, next_due_on__gte=first)
+    return rows.select_related("component").order_by("next_due_on", "pk")
 
 
 def _due(entry: MaintenanceEntry, microscope: Microscope) -> Entry:

@@ -15,6 +15,7 @@ from django.db.models import (
     QuerySet,
     Subquery,
 )
+from django.db.models.functions import Lower
 from django.http import Http404
 
 from imaging_app.models import (
@@ -160,7 +161,8 @@ def standing_maintenance() -> QuerySet[MaintenanceEntry]:
     later = Q(performed_on__gt=OuterRef("performed_on")) | Q(
         performed_on=OuterRef("performed_on"), pk__gt=OuterRef("pk")
     )
-    newer = MaintenanceEntry.objects.filter(later, kind=OuterRef("kind"))
+    same_kind = MaintenanceEntry.objects.annotate(folded=Lower("kind"))
+    newer = same_kind.filter(later, folded=Lower(OuterRef("kind")))
     of_part = newer.filter(component=OuterRef("component"))
     of_whole = newer.filter(component=None, microscope=OuterRef("microscope"))
     return MaintenanceEntry.objects.filter(

@@ -212,7 +212,8 @@ def species_offered() -> list[tuple[str, str]]:
 def works_on(batch: ImagingBatch, user: User, *, is_staff: bool) -> bool:
     """Return True for imaging staff and a self-imaging owner; no query, for lists."""
     request = batch.clearing_batch.request
-    return is_staff or (request.self_imaging and request.owner_id == user.pk)
+    is_self_imaged = request.self_imaging or batch.imager_id == user.pk
+    return is_staff or (is_self_imaged and request.owner_id == user.pk)
 
 
 @dataclass(frozen=True, slots=True)

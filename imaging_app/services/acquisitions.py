@@ -18,6 +18,7 @@ from imaging_app.services.guards import hold_open, require
 LONGEST_NOTES = 1024
 # Clocks of microscopes are not always right.
 AHEAD = timedelta(hours=12)
+EARLIEST_YEAR = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,8 @@ def _span_of(row: ImagingResolution) -> Span:
 def _wrong(span: Span) -> list[str]:
     if span.start and span.end and span.end < span.start:
         return ["The acquisition ends before it begins; correct one of the two times."]
+    if any(moment and moment.year < EARLIEST_YEAR for moment in (span.start, span.end)):
+        return ["This time lies too far back; check the year."]
     latest = timezone.now() + AHEAD
     if any(moment and moment > latest for moment in (span.start, span.end)):
         return ["This time lies ahead; give the time at which the microscope was at work."]

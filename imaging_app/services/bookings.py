@@ -58,7 +58,8 @@ def book(
 def move(booking: Booking, slot: Slot, *, purpose: str, seen: int, by: User) -> None:
     """Give a booking another time or purpose. `seen` is the revision that the person saw.
 
-    A slot that only becomes shorter asks nobody. Raises StaleState if somebody changed it since.
+    A slot that only becomes shorter asks nobody; for any other time one must still be allowed to
+    book. Raises StaleState if somebody changed it since.
     """
     require(reads.may_change(booking, by), "Only its person and imaging staff move a booking.")
     text = _purpose(purpose)
@@ -71,6 +72,7 @@ def move(booking: Booking, slot: Slot, *, purpose: str, seen: int, by: User) -> 
             return
         _require_possible(slot, before=before)
         if not slot.is_within(before):
+            _require_still_books(by)
             _require_bookable(held)
             _require_free(held, slot, but=now)
         _change(now, seen, starts_at=slot.begins, ends_at=slot.ends, purpose=text)
@@ -106,6 +108,14 @@ def _require_may_book(person: User, by: User) -> None:
     )
     if not person.is_active:
         raise _refused("person", f"The account of {person} is closed; choose somebody else.")
+
+
+def _require_still_books(by: User) -> None:
+    require(
+        reads.may_book(by),
+        "You image nothing yourself any more, so the slot can only be shortened or cancelled. Ask "
+        "imaging staff for another time.",
+    )
 
 
 def _purpose(given: str) -> str:

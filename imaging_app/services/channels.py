@@ -68,6 +68,7 @@ def line_of(channel: ImagingChannel, *, sample: str = "") -> Line:
         name=channel.wavelength.name,
         ventral_up=channel.ventral_up,
         max_tiles=objective.max_tiles_per_side,
+        has_two_sheets=objective.light_sheets > 1,
         has_zoom=objective.has_zoom,
         sample=sample,
     )

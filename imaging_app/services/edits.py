@@ -195,7 +195,10 @@ def _line_of(resolution: ImagingResolution, wavelength_id: int) -> Wavelength:
 def _setting_beside(resolution: ImagingResolution) -> dict[str, object]:
     """Return tiles as the other channels of the objective have them, and its usual z step."""
     other = resolution.channels.order_by("ventral_up", "wavelength__position").first()
-    setting: dict[str, object] = {"z_step_um": float(resolution.objective.default_z_step_um)}
+    setting: dict[str, object] = {
+        "z_step_um": float(resolution.objective.default_z_step_um),
+        "right_sheet": resolution.objective.light_sheets > 1,
+    }
     if other is not None:
         shared = ("tile_columns", "tile_rows", "tile_overlap", "zoom")
         setting |= {name: getattr(other, name) for name in shared}

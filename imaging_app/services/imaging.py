@@ -17,6 +17,9 @@ from imaging_app.states import ImagingState
 from requests_app.models import Request
 from requests_app.states import RequestState
 
+# A batch that was started and of which nothing was imaged is complete, not skipped.
+NEVER_STARTED = frozenset({ImagingState.WAITING, ImagingState.SKIPPED})
+
 
 def claim(batch: ImagingBatch, *, by: User) -> None:
     """Take an unassigned batch without starting it. If two press at once, one gets it."""
@@ -161,20 +164,26 @@ def skip(imaging_request: ImagingRequest, *, by: User, reason: str) -> bool:
 
 
 def reopen(imaging_request: ImagingRequest, *, by: User, reason: str) -> None:
-    """Open a finished sample again, to correct it. The history keeps both."""
+    """Open a finished sample again, to correct it. The history keeps both.
+
+    What was skipped before its batch was started waits again; it is started with its batch.
+    """
     require(roles.has_role(by, Role.IMAGER, Role.MANAGER), "Only staff re-open imaging.")
     require_reason(reason, "Say why imaging is opened again.")
     if imaging_request.sample.request.state == RequestState.WITHDRAWN:
         raise NotReady("The request is withdrawn, so nothing of it is opened again.")
     with transaction.atomic():
-        advance(imaging_request, ImagingState.IN_PROGRESS, by=by, note=reason.strip())
+        # The sample before its batch, as finishing takes them: the last one may be finished now.
+        held = ImagingRequest.objects.select_for_update().filter(pk=imaging_request.pk)
+        list(held.values_list("pk"))
         batch = imaging_request.batch
-        # Somebody may be finishing the last sample of the batch at this moment.
         batch.refresh_from_db(
             fields=["state"], from_queryset=ImagingBatch.objects.select_for_update()
         )
-        if batch.state != ImagingState.IN_PROGRESS:
-            advance(batch, ImagingState.IN_PROGRESS, by=by, note=reason.strip())
+        to = ImagingState.WAITING if batch.state in NEVER_STARTED else ImagingState.IN_PROGRESS
+        advance(imaging_request, to, by=by, note=reason.strip())
+        if batch.state != to:
+            advance(batch, to, by=by, note=reason.strip())
 
 
 def cancel_open(request: Request, *, by: User, note: str) -> None:

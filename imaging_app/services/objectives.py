@@ -45,6 +45,7 @@ def change_objective(imaging_request: ImagingRequest, edit: ChangeObjective, *, 
     ]
     lines = translate(channels, target)
     before = resolution.objective
+    removed(resolution, _key_of(resolution))
     ImagingResolution.objects.filter(pk=resolution.pk).update(
         objective=target, acquisition_started_at=None, acquisition_ended_at=None
     )
@@ -124,11 +125,29 @@ def _move(channel: ImagingChannel, line: Wavelength, target: Objective) -> None:
         values |= {"tile_columns": 1, "tile_rows": 1}
     if not target.has_zoom:
         values["zoom"] = 1.0
+    if _has_too_many_sheets(channel, target):
+        values["right_sheet"] = False
     ImagingChannel.objects.filter(pk=channel.pk).update(**values)
+
+
+def _key_of(resolution: ImagingResolution) -> dict[str, object]:
+    """Return the natural key under which the mirror knows it."""
+    imaging_request = resolution.imaging_request
+    return {
+        "username": imaging_request.sample.request.owner.username,
+        "request_name": imaging_request.sample.request.name,
+        "sample_name": imaging_request.sample.name,
+        "imaging_request_number": imaging_request.number,
+        "image_resolution": resolution.objective.name,
+    }
 
 
 def _has_too_many_tiles(channel: ImagingChannel, target: Objective) -> bool:
     return max(channel.tile_columns, channel.tile_rows) > target.max_tiles_per_side
+
+
+def _has_too_many_sheets(channel: ImagingChannel, target: Objective) -> bool:
+    return target.light_sheets < 2 and len(channel.sides) > 1
 
 
 def _in_words(
@@ -150,6 +169,8 @@ def _in_words(
          "side"),
         (not target.has_zoom and any(c.zoom != 1.0 for c in channels),
          f"zoom set to 1, because {target.name} has no zoom body"),
+        (any(_has_too_many_sheets(c, target) for c in channels),
+         f"the left sheet alone, because {target.name} has one; correct it if it is the right one"),
         (any(c.raw_subfolder or c.z_planes for c in channels), "raw folders and planes cleared"),
     ]  # fmt: skip
     return "; ".join(

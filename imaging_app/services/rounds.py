@@ -116,5 +116,6 @@ def _channels(resolution: ImagingResolution, wanted: ResolutionPlan) -> Iterator
                 resolution=resolution,
                 wavelength=lines[channel.wavelength],
                 z_step_um=float(objective.default_z_step_um),
+                right_sheet=objective.light_sheets > 1,
                 **{purpose: purpose in channel.purposes for purpose in PURPOSES},
             )

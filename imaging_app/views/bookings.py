@@ -310,8 +310,9 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
     """Give the time back."""
     booking = reads.get_booking(pk, to=person(request))
     seen, reason = request.POST.get("seen", ""), request.POST.get("reason", "")
+    is_revision = seen.isascii() and seen.isdigit() and len(seen) < 10
     bookings.cancel(
-        booking, seen=int(seen) if seen.isdecimal() else 0, by=person(request), reason=reason
+        booking, seen=int(seen) if is_revision else 0, by=person(request), reason=reason
     )
     messages.success(
         request, f"{booking.microscope} is free again: {reads.words_of(reads.slot_of(booking))}."

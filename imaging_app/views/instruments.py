@@ -20,6 +20,7 @@ from core_app.models import User
 from imaging_app.forms import upkeep as forms
 from imaging_app.models import Booking, ComponentInstallation, Microscope, Outage
 from imaging_app.selectors import instruments as reads
+from imaging_app.selectors.bookings import is_imaging_staff
 from imaging_app.services import upkeep
 from imaging_app.standing import StatusView, Stop
 from requests_app.forms.clearing import add_refusal
@@ -79,8 +80,12 @@ class Sight:
 @login_required
 def instrument_list(request: HttpRequest) -> HttpResponse:
     """Show every instrument: how it stands, its objectives and lines, what is to come."""
-    at, is_staff = timezone.now(), bool(roles.roles_of(person(request)))
-    context = {"sights": _sights(at), "is_staff": is_staff}
+    user, at = person(request), timezone.now()
+    context = {
+        "sights": _sights(at),
+        "is_staff": bool(roles.roles_of(user)),
+        "sees_whose": is_imaging_staff(user),
+    }
     return render(request, "imaging_app/instrument_list.html", context)
 
 
@@ -153,6 +158,7 @@ def _page(
         "trends": list(reads.trends_of(microscope)),
         "today": timezone.localdate(at),
         "is_staff": is_staff,
+        "sees_whose": is_imaging_staff(user),
         "most": reads.MOST_ROWS,
         "entries": _entries(user, microscope, refused or {}),
     }

@@ -1,6 +1,6 @@
 """Rounds of processing that were asked for: opened here, moved along by their runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max
@@ -22,6 +22,8 @@ IMAGES_FIT = "an objective was chosen whose images can be processed"
 IMAGES_UNFIT = "no objective is left whose images can be processed"
 # What a new row takes over from the one beside it.
 AS_WANTED = ("atlas", "final_orientation", "notes_for_processor")
+
+Keys = Mapping[int, dict[str, object]]
 
 _OF_RUN = {
     RunState.RUNNING: ProcessingState.RUNNING,
@@ -145,6 +147,20 @@ def _match_places(opened: ProcessingRequest, places: set[tuple[int, bool]]) -> N
     for row in gone:
         removed(row, _key_of(row))
     ProcessingResolution.objects.filter(pk__in=[row.pk for row in gone]).delete()
+
+
+def keys_of(imaging_request: ImagingRequest) -> Keys:
+    """Return {row id: its natural key} of what is wanted of processing of one sample's round."""
+    rows = ProcessingResolution.objects.filter(processing_request__imaging_request=imaging_request)
+    named = "processing_request__imaging_request__sample__request__owner"
+    return {row.pk: _key_of(row) for row in rows.select_related(named, "resolution__objective")}
+
+
+def tell_renamed(before: Keys) -> None:
+    """Tell the mirror which rows have another key now that another objective is used."""
+    for row in ProcessingResolution.objects.filter(pk__in=before):
+        removed(row, before[row.pk])
+        changed(row)
 
 
 def _key_of(row: ProcessingResolution) -> dict[str, object]:

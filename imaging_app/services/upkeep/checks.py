@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from django.db.models import Model
@@ -23,6 +23,9 @@ from imaging_app.models import (
 from imaging_app.services.upkeep.checklists import LONGEST_ITEM, MOST_ITEMS
 
 EARLIEST = date(2000, 1, 1)
+LATEST_YEAR = 2100
+MOST_DOWNTIME_MIN = 366 * 24 * 60
+LARGEST_FIGURE, SMALLEST_FIGURE = 1e9, 1e-9
 
 
 def check(row: Model) -> None:
@@ -50,12 +53,21 @@ def check_outage(outage: Outage) -> None:
         raise refuse("reason", "Say what is the matter; everybody who is signed in reads it.")
     if outage.starts_at.date() < EARLIEST:
         raise refuse("starts_at", "This time lies too far back; check the year.")
+    _require_near("starts_at", outage.starts_at)
+    _require_near("ends_at", outage.ends_at)
     if outage.ends_at and outage.ends_at <= outage.starts_at:
         raise refuse("ends_at", "The end lies before the beginning; correct one of them.")
     if outage._state.adding and outage.ends_at and outage.ends_at <= timezone.now():
         raise refuse("ends_at", "This time is over; leave the end blank if it is not known.")
     if double := _same_outage(outage):
         raise refuse("reason", f"{_by(double.reported_by)} reported this already: {double}.")
+
+
+def _require_near(field: str, moment: datetime | None) -> None:
+    if moment and moment.year > LATEST_YEAR:
+        raise refuse(
+            field, "This time lies too far ahead; check the year. An unknown end is blank."
+        )
 
 
 def _same_outage(outage: Outage) -> Outage | None:
@@ -133,6 +145,8 @@ def check_maintenance(entry: MaintenanceEntry) -> None:
     _require_past("performed_on", entry.performed_on)
     if entry.next_due_on and entry.next_due_on <= entry.performed_on:
         raise refuse("next_due_on", "It is due again after the day on which it was done.")
+    if entry.downtime_minutes > MOST_DOWNTIME_MIN:
+        raise refuse("downtime_minutes", f"Give minutes, at most {MOST_DOWNTIME_MIN} (a year).")
     _require_checklist(entry.checklist)
     was_here = ComponentInstallation.objects.filter(microscope=entry.microscope)
     if entry.component and not was_here.filter(component=entry.component).exists():
@@ -185,8 +199,7 @@ def _require_own(row: Any, name: str) -> None:
 
 def check_calibration(calibration: Calibration) -> None:
     _require_past("measured_on", calibration.measured_on)
-    if not math.isfinite(calibration.value):
-        raise refuse("value", "Give a number.")
+    _require_figure(calibration.value)
     if not isinstance(calibration.details, dict):
         raise refuse("details", 'Give further figures by name, as {"NA": 0.1}.')
     _require_own(calibration, "objective")
@@ -201,6 +214,13 @@ def check_calibration(calibration: Calibration) -> None:
     )  # fmt: skip
     if double := same.exclude(pk=calibration.pk).select_related("measured_by").first():
         raise refuse("value", _double(double, double.measured_by))
+
+
+def _require_figure(value: float) -> None:
+    """Refuse what is no number, and numbers that no axis of a plot can hold."""
+    is_possible = value == 0 or SMALLEST_FIGURE <= abs(value) <= LARGEST_FIGURE
+    if not math.isfinite(value) or not is_possible:
+        raise refuse("value", "Give a number in the unit of the measurement; this cannot be one.")
 
 
 def _require_path(text: str) -> None:

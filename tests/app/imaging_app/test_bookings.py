@@ -14,16 +14,20 @@ from imaging_app.models import Booking, ImagingBatch, Microscope, Outage
 from imaging_app.selectors import bookings as reads
 from imaging_app.services import bookings
 from imaging_app.slots import Slot, next_quarter
-from requests_app.workflows import withdraw_request
+from requests_app.models import Request
+from requests_app.plans import ChannelPlan, ResolutionPlan
+from requests_app.workflows import request_imaging_again, withdraw_request
 from tests.support.races import at_once, refusals
 from tests.support.scenarios import (
     a_cleared_request,
     a_plan,
     a_request_being_imaged,
+    a_sample_plan,
     a_submitted_request,
 )
 
 pytestmark = pytest.mark.django_db
+AT_SMARTSPIM = ResolutionPlan("3.6x", (ChannelPlan("488", ("generic_imaging",)),))
 
 
 @pytest.fixture(autouse=True)
@@ -103,6 +107,35 @@ def test_who_withdrew_their_request_does_not_book(scope: Microscope, researcher:
 
     with pytest.raises(NotAllowed):
         bookings.book(scope, slot(), person=researcher, by=researcher)
+
+
+def test_who_images_one_further_round_themselves_books_for_it(
+    scope: Microscope, researcher: User, clearer: User
+) -> None:
+    request = a_cleared_request(researcher, clearer=clearer)
+    wanted = a_sample_plan("brain-001", resolutions=(AT_SMARTSPIM,))
+    plan = a_plan(request.name, samples=[wanted], self_imaging=True)
+    request_imaging_again(request, plan, by=researcher, after=1)
+    batch = ImagingBatch.objects.get(imaging_request_number=2)
+
+    offered = list(reads.bookable_batches(scope, to=researcher))
+    made = bookings.book(scope, slot(), person=researcher, by=researcher, batch=batch)
+
+    assert offered == [batch]
+    assert made.batch == batch
+
+
+def test_who_images_nothing_any_more_shortens_a_slot_and_does_not_move_it(
+    scope: Microscope, self_imager: User, manager: User
+) -> None:
+    made = bookings.book(scope, slot(9, 12), person=self_imager, by=self_imager)
+    withdraw_request(Request.objects.get(), by=manager, reason="Not needed.")
+
+    with pytest.raises(NotAllowed, match="only be shortened or cancelled"):
+        bookings.move(made, slot(9, 15), purpose="", seen=1, by=self_imager)
+    bookings.move(made, slot(9, 10), purpose="", seen=1, by=self_imager)
+
+    assert Booking.objects.get().ends_at == tomorrow(10)
 
 
 def test_nobody_books_for_a_closed_account(scope: Microscope, imager: User, stranger: User) -> None:

@@ -10,8 +10,11 @@ from core_app import feeds
 from core_app.errors import Invalid
 from core_app.models import CalendarFeed
 from imaging_app.models import MaintenanceEntry, Microscope, Outage
-from imaging_app.services import bookings
+from imaging_app.selectors.instruments import due_maintenance
+from imaging_app.services import bookings, upkeep
 from imaging_app.slots import Slot
+from tests.support.instruments import a_built_in_part, a_maintenance, days_ago
+from tests.support.instruments import scope as microscope
 
 pytestmark = pytest.mark.django_db
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -132,6 +135,23 @@ def test_the_newest_due_date_of_maintenance_is_a_whole_day_for_staff(
     assert event["dtend"].dt == today + timedelta(days=31)
     assert event["dtstart"].params["VALUE"] == "DATE"
     assert read(client, of_scope(researcher, scope)) == []
+
+
+def test_maintenance_that_was_done_again_in_other_letters_is_due_no_more(client, imager):
+    a_maintenance(by=imager, kind="Laser service", ago=30, due_in=3)
+    a_maintenance(by=imager, kind="laser service", ago=2)
+
+    assert read(client, of_scope(imager, microscope())) == []
+    assert list(due_maintenance(until=days_ago(-300))) == []
+
+
+def test_a_part_out_of_use_is_not_due_in_the_calendar(client, imager):
+    built_in = a_built_in_part(by=imager)
+    a_maintenance(by=imager, component=built_in.component, due_in=3)
+    upkeep.remove(built_in, by=imager)
+    upkeep.retire(built_in.component, by=imager)
+
+    assert read(client, of_scope(imager, microscope())) == []
 
 
 def test_hostile_text_is_escaped_and_folded(client, scope, imager):

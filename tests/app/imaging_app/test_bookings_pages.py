@@ -340,6 +340,16 @@ def test_own_bookings_are_cancelled_by_one_button(seen_by, scope, imager):
     assert "Move or shorten" not in words_of(answered)
 
 
+@pytest.mark.parametrize("seen", ["1" * 5000, "9" * 30, "²", "-1", ""])
+def test_a_revision_that_is_none_cancels_nothing(seen_by, scope, imager, seen):
+    made = a_booking(scope, imager)
+
+    answered = seen_by(imager).post(f"/imaging/calendar/bookings/{made.pk}/cancel/", {"seen": seen})
+
+    assert answered.status_code == 302
+    assert Booking.objects.get().cancelled_at is None
+
+
 def test_a_limited_microscope_is_booked_with_a_warning(seen_by, scope, imager):
     Outage.objects.create(
         microscope=scope, severity="limited", starts_at=timezone.now(), reason="One laser is out"

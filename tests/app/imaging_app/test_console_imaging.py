@@ -1,6 +1,8 @@
 """Imaging in the console: batches and samples found, handed out, skipped, re-opened, corrected."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from core_app.models import Event
 from core_app.roles import Role
@@ -283,3 +285,21 @@ def test_what_people_typed_is_harmless_in_the_console(console, sample, imager):
 
     assert {page.status_code for page in pages} == {200}
     assert not [page for page in pages if "<script>alert('x')" in page.content.decode()]
+
+
+def test_the_page_of_a_batch_takes_as_many_queries_for_eight_samples_as_for_two(
+    console, researcher, clearer
+):
+    few = a_ready_batch(researcher, clearer, samples=[a_sample_plan(f"s{i}") for i in range(2)])
+    many = a_ready_batch(
+        researcher, clearer, "many", samples=[a_sample_plan(f"s{i}") for i in range(8)]
+    )
+    pages = [page_of(ImagingBatch, "change", batch.pk) for batch in (few, many)]
+    console.get(pages[0])  # what is read once for all
+
+    with CaptureQueriesContext(connection) as of_few:
+        console.get(pages[0])
+    with CaptureQueriesContext(connection) as of_many:
+        console.get(pages[1])
+
+    assert len(of_many) == len(of_few)

@@ -11,7 +11,7 @@ from imaging_app.selectors.queue import SORTS
 from imaging_app.services import imaging, rounds
 from imaging_app.workflows import skip_sample, start_imaging
 from requests_app.plans import ChannelPlan, ResolutionPlan
-from requests_app.workflows import complete_clearing
+from requests_app.workflows import complete_clearing, request_imaging_again
 from tests.support.people import a_person
 from tests.support.races import at_once, refusals
 from tests.support.scenarios import (
@@ -494,3 +494,16 @@ def test_pages_of_the_queue_change_nothing(desk, researcher, clearer):
     desk.get(on(batch, "batch"))
 
     assert now(batch).imager is None
+
+
+def test_who_images_one_further_round_themselves_starts_it_from_the_queue(
+    client, researcher, clearer
+):
+    request = a_cleared_request(researcher, clearer=clearer)
+    plan = a_plan(request.name, samples=[a_sample_plan()], self_imaging=True)
+    request_imaging_again(request, plan, by=researcher, after=1)
+    client.force_login(researcher, backend=BACKEND)
+
+    (line,) = lines(client, "ready")
+
+    assert line.can_start

@@ -1,6 +1,8 @@
 """Claiming a batch, entering channels, checking deliveries, finishing and skipping samples."""
 
 from dataclasses import replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import transaction
@@ -11,6 +13,7 @@ from core_app.roles import Role
 from imaging_app import raw_data, selectors, workflows
 from imaging_app.models import ImagingBatch, ImagingRequest, RawDelivery
 from imaging_app.services import imaging
+from imaging_app.services.acquisitions import Span, note_acquisition
 from imaging_app.services.channels import Acquisition, set_channels
 from processing_app.models import Run
 from requests_app.models import ClearingBatch
@@ -29,6 +32,7 @@ from tests.support.scenarios import (
 )
 
 pytestmark = pytest.mark.django_db
+EAST = ZoneInfo("Europe/Berlin")
 ACQUIRED = Acquisition("run_1", z_planes=4, z_step_um=10.0, right_sheet=False)
 
 
@@ -458,3 +462,13 @@ def test_what_a_colleague_enters_at_the_last_moment_is_checked_before_completing
     sample.refresh_from_db()
     assert sample.state == "in progress"
     assert not Run.objects.processing().exists()
+
+
+@pytest.mark.parametrize(
+    "moment", [datetime(1, 1, 1, tzinfo=EAST), datetime(9999, 12, 31, tzinfo=EAST)]
+)
+def test_times_at_which_no_microscope_was_at_work_are_refused(sample, imager, moment):
+    resolution = sample.resolutions.get()
+
+    with pytest.raises(Invalid, match=r"too far back|lies ahead"):
+        note_acquisition(sample, {resolution.pk: Span(moment, None)}, notes="", by=imager)

@@ -5,9 +5,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from core_app.models import User
 from imaging_app.models import Booking, Microscope, Outage, Wavelength
 from imaging_app.selectors import instruments
-from imaging_app.services import upkeep
+from imaging_app.services import bookings, upkeep
+from imaging_app.slots import Slot
 from tests.support.console import browser_of, words_of
 from tests.support.instruments import (
     a_built_in_part,
@@ -215,3 +217,31 @@ def test_looking_at_the_pages_changes_nothing(imager):
     browser_of(imager).get(PAGE)
 
     assert (list(Outage.objects.values()), list(Microscope.objects.values())) == before
+
+
+def test_whose_the_next_booking_is_imaging_staff_alone_see(imager, clearer):
+    User.objects.filter(pk=imager.pk).update(last_name="Zebrafinch")
+    begins = timezone.now() + timedelta(days=1)
+    slot = Slot(begins, begins + timedelta(hours=1))
+    bookings.book(scope(), slot, person=imager, by=imager)
+
+    for_staff = [browser_of(imager).get(page).content.decode() for page in (LIST, PAGE)]
+    for_others = [browser_of(clearer).get(page).content.decode() for page in (LIST, PAGE)]
+
+    assert [page.count("Zebrafinch") > 0 for page in for_staff] == [True, True]
+    assert [page.count("Zebrafinch") for page in for_others] == [0, 0]
+
+
+def test_a_name_may_have_a_slash(imager):
+    Microscope.objects.filter(name="lavision").update(name="a/b c?")
+    an_outage(by=imager, on="a/b c?")
+    browser = browser_of(imager)
+
+    pages = [browser.get(page) for page in ("/", LIST, f"{LIST}a%2Fb%20c%3F/")]
+    entered = browser.post(
+        f"{LIST}a%2Fb%20c%3F/enter/status/", {"status-status": "limited", "status-reason": "Old"}
+    )
+
+    assert [page.status_code for page in pages] == [200, 200, 200]
+    assert entered.status_code == 302
+    assert scope("a/b c?").status == "limited"

@@ -3,7 +3,7 @@
 import pytest
 
 from core_app.errors import Invalid, NotReady, StaleState
-from core_app.models import Event
+from core_app.models import Event, OutboxRow
 from imaging_app import selectors, workflows
 from imaging_app.models import (
     ImagingChannel,
@@ -304,3 +304,27 @@ def test_samples_that_differ_now_stay_in_their_batch(batch, imager):
     assert sample("s1").batch == sample("s2").batch == batch
     assert ImagingResolution.objects.count() == 2
     assert ImagingChannel.objects.count() == 4
+
+
+def test_the_mirror_hears_of_everything_that_has_another_key_now(batch, imager, settings):
+    settings.DATAJOINT_ENABLED = True
+
+    workflows.edit_sample(sample("s1"), changing("1.3x", "1.1x"), by=imager)
+
+    told = {
+        (r.kind, (r.removed_key or {}).get("image_resolution")) for r in OutboxRow.objects.all()
+    }
+    assert told >= {
+        ("imagingresolution", "1.3x"), ("imagingresolution", None),
+        ("imagingchannel", "1.3x"), ("imagingchannel", None),
+        ("processingresolution", "1.3x"), ("processingresolution", None),
+    }  # fmt: skip
+
+
+def test_an_objective_with_one_light_sheet_leaves_the_left_one(batch, imager):
+    Objective.objects.filter(name="1.1x").update(light_sheets=1)
+
+    said = workflows.edit_sample(sample("s1"), changing("1.3x", "1.1x"), by=imager)
+
+    assert "the left sheet alone, because 1.1x has one" in said
+    assert channel("s1", "488 at 1.1x").sides == ("left",)

@@ -240,3 +240,23 @@ def test_who_does_not_keep_instruments_is_told_so(clearer):
 
     assert "Only imaging staff and managers look after the instruments." in words_of(answer)
     assert not Outage.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("entry", "typed", "words"),
+    [
+        ("outage", {"severity": "down", "reason": "x", "ends_at": "9999-12-31T23:59"}, "too far"),
+        ("outage", {"severity": "down", "reason": "x", "starts_at": "9999-12-31T23:59"}, "too far"),
+        ("calibration", {"kind": "laser power", "value": "1e308"}, "Give a number"),
+        ("calibration", {"kind": "laser power", "value": "5e-324"}, "Give a number"),
+        ("maintenance", {"listed_kind": "Cleaning", "downtime_minutes": "9" * 25}, "a year"),
+    ],
+)
+def test_figures_beyond_all_measure_are_refused_in_words(keeper, settings, entry, typed, words):
+    settings.TIME_ZONE = "America/New_York"
+    days = {"measured_on": days_ago(1), "performed_on": days_ago(1)}
+
+    answer = enter(keeper, entry, **days, **typed)
+
+    assert answer.status_code == 422
+    assert words in words_of(answer)

@@ -258,3 +258,12 @@ def test_purposes_that_cannot_be_are_said(channels, generic_only_for, words):
 )
 def test_purposes_that_go_together_are_right(channels):
     assert purpose_problems("1.3x", channels) == []
+
+
+def test_an_objective_with_one_light_sheet_takes_no_two():
+    line = replace(LINE, has_two_sheets=False)
+
+    (problem,) = setting_problems(line, SETTING)
+
+    assert problem == "Channel 488 at 1.3x: 1.3x has one light sheet; tick left or right, not both."
+    assert setting_problems(line, replace(SETTING, right_sheet=False)) == []
