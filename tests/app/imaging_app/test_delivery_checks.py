@@ -429,6 +429,20 @@ def test_the_form_is_filled_from_the_files_and_nothing_is_saved(desk, sample, im
     assert (channel.z_planes, channel.z_step_um) == (PLANES, 10.0)
 
 
+def test_a_folder_of_another_channel_fills_in_nothing_and_says_so(desk, sample, settings):
+    channel = selectors.channels_of(sample).get()
+    write_delivery(
+        settings.DATA_ROOT / str(channel.raw_folder), shape_zyx=(9, 20, 24),
+        voxel_um_zyx=(4.0, 5.0, 5.0), channels=["647"], sheets=1,
+    )  # fmt: skip
+    typed = {"action": "fill", f"channel-{channel.pk}-raw_subfolder": "run_1"}
+
+    page = desk.post(address(sample, "request-enter"), typed).content.decode()
+
+    assert "tell nothing of 488 nm" in page
+    assert "Read from" not in page
+
+
 def test_filling_in_before_a_folder_is_chosen_says_what_to_do(desk, sample):
     page = desk.post(address(sample, "request-enter"), {"action": "fill"}).content.decode()
 

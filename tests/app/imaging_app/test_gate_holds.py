@@ -9,7 +9,7 @@ from core_app.errors import NotReady, StaleState
 from imaging_app import raw_data, selectors, workflows
 from imaging_app.models import DeliveryWaiver, ImagingRequest, Objective, RawDelivery
 from imaging_app.services import deliveries
-from imaging_app.services.channels import Acquisition
+from imaging_app.services.channels import Acquisition, set_channels
 from processing_app.models import Attempt, Run, StepReport
 from processing_app.pipelines import CHECK
 from requests_app.workflows import reopen_imaging
@@ -226,8 +226,6 @@ def alike(researcher, clearer, imager, settings):
         pk: Acquisition(name, z_planes=PLANES, z_step_um=10.0, right_sheet=False)
         for pk, name in names.items()
     }
-    from imaging_app.services.channels import set_channels
-
     set_channels(found, acquired, by=imager)
     base = channels[0].resolution.raw_folder(ventral_up=False).under(settings.DATA_ROOT)
     for name in names.values():
@@ -250,3 +248,17 @@ def test_what_is_accepted_of_one_folder_is_not_accepted_of_its_namesake(alike, i
 
     assert DeliveryWaiver.objects.filter(subfolder="Brain").count() == 0
     assert selectors.right_folders(alike) == set(selectors.channels_by_folder(alike))
+
+
+def test_a_second_reading_does_not_take_away_a_reason_that_is_being_typed(
+    client, sample, folder, imager
+):
+    check_and_complete(sample, by=imager)
+    workflows.verify_delivery(sample, by=imager)
+    reopen_imaging(sample, by=imager, reason="other values")
+    client.force_login(imager, backend=BACKEND)
+
+    page = client.get(address(sample)).content.decode()
+
+    assert "Second reading of the raw data" in page
+    assert 'hx-trigger="every 2s"' not in page

@@ -80,6 +80,7 @@ def test_a_folder_that_is_gone_has_changed(tmp_path):
         ("lavision", ["run_1", "run_2"], ""),
         ("lavision", [], ""),
         ("smartspim", ["Ex_488_Em_0", "Ex_642_Em_2"], "Ex_642_Em_2"),
+        ("smartspim", ["Ex_488_Em_0", "Ex_639_Em_2"], "Ex_639_Em_2"),
         ("smartspim", ["run_1"], ""),
     ],
 )
@@ -103,7 +104,20 @@ def test_a_place_that_is_not_there_holds_no_folders(tmp_path):
     assert raw_data.folders_in(tmp_path, DataPath("nobody/nothing")) == []
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a b", "a/b", "a\\b", "a\nb", "a\0b", "\udcff"])
+def test_a_large_folder_is_not_counted_to_its_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(raw_data, "MOST_COUNTED", 3)
+    (tmp_path / "all" / "run_1").mkdir(parents=True)
+    for number in range(4):
+        (tmp_path / "all" / "run_1" / f"{number}.tif").touch()
+
+    (found,) = raw_data.folders_in(tmp_path, DataPath("all"))
+
+    assert found.holds == "more than 3 entries"
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "a b", "a/b", "a\\b", "a\nb", "a\0b", "\udcff", "µ" * 76]
+)
 def test_a_name_that_breaks_paths_or_pages_cannot_be_chosen(name):
     assert not raw_data.is_usable(name)
 
