@@ -412,15 +412,21 @@ def test_what_is_set_stands_beside_what_the_files_say(desk, sample, imager, sett
     assert "5 µm" in page
 
 
-def test_the_form_is_filled_from_the_files_and_nothing_is_saved(desk, sample, imager, settings):
+def filled_in(desk, sample, settings, *, channel_of_files):
+    """The page after Fill in from the files, whose metadata names this channel."""
     channel = selectors.channels_of(sample).get()
     write_delivery(
         settings.DATA_ROOT / str(channel.raw_folder), shape_zyx=(9, 20, 24),
-        voxel_um_zyx=(4.0, 5.0, 5.0), channels=["488"], sheets=1,
+        voxel_um_zyx=(4.0, 5.0, 5.0), channels=[channel_of_files], sheets=1,
     )  # fmt: skip
     typed = {"action": "fill", f"channel-{channel.pk}-raw_subfolder": "run_1"}
+    return desk.post(address(sample, "request-enter"), typed).content.decode()
 
-    page = desk.post(address(sample, "request-enter"), typed).content.decode()
+
+def test_the_form_is_filled_from_the_files_and_nothing_is_saved(desk, sample, imager, settings):
+    channel = selectors.channels_of(sample).get()
+
+    page = filled_in(desk, sample, settings, channel_of_files="488")
 
     channel.refresh_from_db()
     assert f'name="channel-{channel.pk}-z_planes" value="9"' in page
@@ -430,14 +436,7 @@ def test_the_form_is_filled_from_the_files_and_nothing_is_saved(desk, sample, im
 
 
 def test_a_folder_of_another_channel_fills_in_nothing_and_says_so(desk, sample, settings):
-    channel = selectors.channels_of(sample).get()
-    write_delivery(
-        settings.DATA_ROOT / str(channel.raw_folder), shape_zyx=(9, 20, 24),
-        voxel_um_zyx=(4.0, 5.0, 5.0), channels=["647"], sheets=1,
-    )  # fmt: skip
-    typed = {"action": "fill", f"channel-{channel.pk}-raw_subfolder": "run_1"}
-
-    page = desk.post(address(sample, "request-enter"), typed).content.decode()
+    page = filled_in(desk, sample, settings, channel_of_files="647")
 
     assert "tell nothing of 488 nm" in page
     assert "Read from" not in page
