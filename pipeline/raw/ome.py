@@ -88,7 +88,7 @@ def lavision_notes(xml: str, source: str) -> Notes:
     overlap = reading.number("xyztablexyoverlap")
     return Notes(
         source=source,
-        planes=_whole(facts.get("SizeZ")),
+        planes=_depth(_whole(facts.get("SizeZ"))),
         columns=_steps(reading, "dataaxis5", "axis5"),
         rows=_steps(reading, "dataaxis6", "axis6"),
         z_step_um=_positive(facts.get("PhysicalSizeZ")) if in_microns else None,
@@ -174,6 +174,11 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return value if isfinite(value) else None
+
+
+def _depth(planes: int | None) -> int | None:
+    """Notes of one plane are of that file alone; they say nothing of the acquisition."""
+    return planes if planes is not None and planes > 1 else None
 
 
 def _whole(value: object) -> int | None:

@@ -166,6 +166,14 @@ def test_a_figure_that_is_none_is_no_fact(value: str) -> None:
     assert (notes.planes, notes.pixel_um, notes.z_step_um) == (None, None, None)
 
 
+def test_notes_that_speak_of_their_own_plane_alone_say_nothing_of_the_depth() -> None:
+    xml = '<OME><Image><Pixels SizeZ="1" PhysicalSizeZ="10" PixelType="uint16"/></Image></OME>'
+
+    notes = lavision_notes(xml, "here")
+
+    assert (notes.planes, notes.z_step_um) == (None, 10.0)
+
+
 def test_entities_are_refused() -> None:
     xml = '<!DOCTYPE x [<!ENTITY a "9">]><OME><Pixels SizeZ="9"/></OME>'
 
