@@ -13,7 +13,6 @@ from core_app.transitions import record
 from imaging_app import raw_data, selectors
 from imaging_app.models import (
     DeliveryWaiver,
-    ImagingChannel,
     ImagingRequest,
     ImagingResolution,
     RawDelivery,
@@ -188,16 +187,6 @@ def store_verification(
     words = _count(len(problems)) if problems else "as it was"
     record(imaging_request, "raw data read again", by=by, note=f"{delivery.subfolder}: {words}")
     return delivery
-
-
-def forget(channels: Sequence[ImagingChannel]) -> None:
-    """Drop the verdicts on the folders of channels that were changed. The caller holds them."""
-    for channel in channels:
-        RawDelivery.objects.filter(
-            resolution=channel.resolution_id,
-            ventral_up=channel.ventral_up,
-            subfolder=channel.raw_subfolder,
-        ).delete()
 
 
 def _held(delivery: RawDelivery) -> RawDelivery:

@@ -14,7 +14,6 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from core_app import roles
-from core_app.errors import Invalid
 from core_app.http import person, refusals_as_messages
 from core_app.models import User
 from core_app.roles import Role
@@ -24,6 +23,7 @@ from imaging_app.selectors import queue as reads
 from imaging_app.selectors.queue import Wanted
 from imaging_app.services import imaging
 from imaging_app.states import OVER, ImagingState
+from requests_app.views.clearing import chosen_person
 
 NEWEST = 10
 PARTS = {
@@ -195,17 +195,10 @@ def release_batch(request: HttpRequest, pk: int) -> HttpResponse:
 def assign_batch(request: HttpRequest, pk: int) -> HttpResponse:
     """Give the batch to somebody who may image it."""
     batch = selectors.get_batch(pk, to=person(request))
-    imager = _chosen_person(request.POST.get("imager", ""))
+    imager = chosen_person(request.POST.get("imager", ""), field="imager")
     imaging.assign(batch, imager=imager, by=person(request))
     messages.success(request, f"{batch} is with {imager} now.")
     return redirect(address_of(batch))
-
-
-def _chosen_person(username: str) -> User:
-    found = User.objects.filter(username=username, is_active=True).first() if username else None
-    if found is None:
-        raise Invalid("Choose a colleague from the list.", fields={"imager": ["Choose one."]})
-    return found
 
 
 @require_POST

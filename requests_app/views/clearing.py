@@ -212,11 +212,11 @@ def assign_batch(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(address_of(batch))
 
 
-def chosen_person(username: str) -> User:
+def chosen_person(username: str, *, field: str = "clearer") -> User:
     """Return the person chosen in a select; raises Invalid for nobody."""
     found = User.objects.filter(username=username, is_active=True).first() if username else None
     if found is None:
-        raise Invalid("Choose a colleague from the list.", fields={"clearer": ["Choose one."]})
+        raise Invalid("Choose a colleague from the list.", fields={field: ["Choose one."]})
     return found
 
 
