@@ -1,4 +1,4 @@
-"""The command line: `python -m pipeline list`, `check`, `run SPEC.json [--data-root DIR]`."""
+"""The command line: `python -m pipeline list`, `check`, `run SPEC.json [--task N]`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.command == "check":
         return _check()
     os.umask(_UMASK)
-    return runner.run_file(chosen.spec.absolute(), data_root=chosen.data_root)
+    spec = chosen.spec.absolute()
+    return runner.run_file(spec, data_root=chosen.data_root, task=chosen.task)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run one spec; the result is written beside it")
     run.add_argument("spec", type=Path)
     run.add_argument("--data-root", type=Path, help="instead of LIGHTSERV_DATA_ROOT")
+    run.add_argument("--task", type=int, help="of a spec with tasks: which, from 0")
     return parser
 
 
@@ -47,7 +49,7 @@ def _list() -> int:
         _say(name)
         _say(f"  inputs      {_names(wanted.inputs, wanted.optional_inputs)}")
         _say(f"  parameters  {_names(wanted.parameters, wanted.optional_parameters)}")
-        _say(f"  outputs     {_names(wanted.outputs, frozenset())}")
+        _say(f"  outputs     {_names(wanted.outputs, wanted.optional_outputs)}")
     return 0
 
 

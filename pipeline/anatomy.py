@@ -117,6 +117,10 @@ class Anatomy:
         depth = self._depth(CEREBRUM, z)
         return np.asarray(_band(depth, 0.28, 0.14) * (1 - self._fissure(z)))
 
+    def depth(self, bodies: Iterable[Body], z: int) -> np.ndarray:
+        """How deep inside the bodies, (y, x): 1 at a center, 0 on the surface, negative outside."""
+        return self._depth(bodies, z)
+
     def _depth(self, bodies: Iterable[Body], z: int) -> np.ndarray:
         """How deep inside the bodies: 1 at a center, 0 on the surface, negative outside.
 

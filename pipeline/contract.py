@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-CONTRACT_VERSION: Final = 2
-PIPELINE_VERSION: Final = "0.2.0"
+CONTRACT_VERSION: Final = 4
+PIPELINE_VERSION: Final = "0.4.0"
 
 SUCCEEDED: Final = "succeeded"
 FAILED: Final = "failed"
@@ -24,6 +24,8 @@ DISK_FULL: Final = "DISK_FULL"
 OUT_OF_MEMORY: Final = "OUT_OF_MEMORY"
 BUSY: Final = "BUSY"
 CANCELLED: Final = "CANCELLED"
+POOR_STITCHING: Final = "POOR_STITCHING"
+POOR_REGISTRATION: Final = "POOR_REGISTRATION"
 REASONS: Final = frozenset(
     {
         "",
@@ -34,6 +36,8 @@ REASONS: Final = frozenset(
         OUT_OF_MEMORY,
         BUSY,
         CANCELLED,
+        POOR_STITCHING,
+        POOR_REGISTRATION,
     }
 )
 
@@ -51,7 +55,10 @@ class SpecInvalid(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class StepSpec:
-    """One attempt at one step. `name` is unique to it; paths are relative to the data root."""
+    """One attempt at one step. `name` is unique to it; paths are relative to the data root.
+
+    `tasks` is the number of equal parts that are run apart, from 0; 0: the step is one whole.
+    """
 
     contract: int
     step: str
@@ -61,6 +68,7 @@ class StepSpec:
     parameters: JsonDict
     outputs: dict[str, str]
     threads: int
+    tasks: int = 0
 
     def to_json(self) -> str:
         return _dump(asdict(self))
@@ -78,6 +86,7 @@ class StepSpec:
             parameters=_mapping(document, "parameters"),
             outputs=_texts(document, "outputs"),
             threads=_integer(document, "threads", least=1),
+            tasks=_integer(document, "tasks", least=0),
         )
 
 

@@ -57,9 +57,13 @@ def number(values: Mapping[str, Json], key: str, default: float) -> float:
     value = values.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadInput(f"{key} must be a number, not {value!r}.")
-    if not math.isfinite(value) or value < 0:
-        raise BadInput(f"{key} must be a number of at least 0, not {value!r}.")
-    return float(value)
+    try:
+        found = float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        found = math.inf
+    if not math.isfinite(found) or found < 0:
+        raise BadInput(f"{key} must be a number of at least 0, not {value!r:.80}.")
+    return found
 
 
 def triple(values: Mapping[str, Json], key: str) -> tuple[float, float, float]:

@@ -1,7 +1,9 @@
-"""Product folders: built beside their place, resumed after a crash, published by rename.
+"""Products: built beside their place, resumed after a crash, published by rename.
 
 `<dest>.partial-<attempt>` is the draft of one attempt and holds a lock for as long as its writer
-lives. Short decisions about one destination (adopt, publish) are taken under a lock of their own.
+lives. The tasks of an array share one: each writes files of its own and leaves them there for the
+step that comes after them, which takes the draft over like that of a dead attempt. Short decisions
+about one destination (adopt, publish) are taken under a lock of their own.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 RECORD = "_product.json"
 _LOCK = "lock"
 _IDENTITY = "identity"
-_WORKING_FILES = (_LOCK, _IDENTITY)
+WORKING_FILES = (_LOCK, _IDENTITY)
 
 
 def digest_of(document: Json) -> str:
@@ -39,24 +41,74 @@ def digest_of(document: Json) -> str:
 
 def published(destination: Path, identity: str) -> JsonDict | None:
     """The outputs of the product at `destination` if it is the one with this identity."""
-    try:
-        record = json.loads((destination / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if not isinstance(record, dict) or record.get("identity") != identity:
-        return None
+    record = _record_of(destination)
+    return cast("JsonDict", record["outputs"]) if record.get("identity") == identity else None
+
+
+def identity_of(destination: Path) -> str:
+    """Which product is at `destination`; empty if there is none."""
+    return str(_record_of(destination).get("identity", ""))
+
+
+def file_published(destination: Path, identity: str) -> JsonDict | None:
+    """The outputs of the product that is one file, if it is the one with this identity."""
+    record = _read_record(_record_beside(destination))
+    same = record.get("identity") == identity and destination.exists()
+    return cast("JsonDict", record["outputs"]) if same else None
+
+
+def publish_file(
+    temporary: Path, destination: Path, record: JsonDict, *, identity: str
+) -> JsonDict:
+    """Put a product that is one file in its place, its record beside it; return its outputs.
+
+    `temporary` is whole, on the disk and in the same folder. A crash in between leaves a file
+    without a record, which is made anew; a record never speaks of another file.
+    """
+    beside = _record_beside(destination)
+    with _deciding(destination):
+        beside.unlink(missing_ok=True)
+        temporary.replace(destination)
+        text = json.dumps({**record, "identity": identity}, indent=1, sort_keys=True)
+        write_atomically(beside, text)
+        sync_folder(destination.parent)
     return cast("JsonDict", record["outputs"])
+
+
+def _record_beside(destination: Path) -> Path:
+    return destination.with_name(f"{destination.name}{RECORD}")
+
+
+def _record_of(destination: Path) -> JsonDict:
+    return _read_record(destination / RECORD)
+
+
+def _read_record(path: Path) -> JsonDict:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 @dataclass(slots=True)
 class Draft:
-    """A product being built in `folder`. `resumed` says that a dead attempt's work is in it."""
+    """A product being built in `folder`. `resumed` says that a dead attempt's work is in it.
+
+    `shared` says that other tasks may be writing into it now.
+    """
 
     destination: Path
     folder: Path
     identity: str
     resumed: bool
     _lock: int
+    shared: bool = False
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What a program of ours must inherit, so that the draft is taken as long as it lives."""
+        return (self._lock,)
 
     def publish(self, record: JsonDict, *, working_files: tuple[str, ...] = ()) -> JsonDict:
         """Put the product in its place and return its outputs.
@@ -73,7 +125,7 @@ class Draft:
                 self.discard()
                 return theirs
             write_atomically(self.folder / RECORD, text)
-            for name in (*working_files, *_WORKING_FILES):
+            for name in (*working_files, *WORKING_FILES):
                 (self.folder / name).unlink(missing_ok=True)
             for folder in (*_subfolders(self.folder), self.folder):
                 sync_folder(folder)
@@ -82,8 +134,12 @@ class Draft:
         return outputs
 
     def discard(self) -> None:
-        """Remove the draft; nothing of it is worth keeping."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove the draft; nothing of it is worth keeping.
+
+        A shared one stays: others write into it. Nobody takes it over for other input.
+        """
+        if not self.shared:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def close(self) -> None:
         """Let go of the draft. What is left of it may be adopted by a later attempt."""
@@ -91,18 +147,38 @@ class Draft:
 
 
 @contextmanager
-def open_draft(destination: Path, *, name: str, identity: str) -> Iterator[Draft]:
-    """Start or resume the draft of attempt `name`; raise Busy if that very attempt is alive."""
+def open_draft(
+    destination: Path, *, name: str, identity: str, shared: bool = False
+) -> Iterator[Draft]:
+    """Start or resume the draft of attempt `name`; raise Busy if that very attempt is alive.
+
+    With `shared` several tasks of the attempt have it at once.
+    """
     destination.parent.mkdir(parents=True, exist_ok=True)
     folder = destination.with_name(f"{destination.name}.partial-{name}")
     with _deciding(destination):
         _restore_interrupted_swap(destination)
-        draft = _own(destination, folder, identity) or _adopted(destination, folder, identity)
+        draft = _joined(destination, folder, identity) if shared else None
+        draft = draft or _own(destination, folder, identity)
+        draft = draft or _adopted(destination, folder, identity)
         draft = draft or _fresh(destination, folder, identity)
+        if shared:
+            fcntl.flock(draft.descriptors[0], fcntl.LOCK_SH)
+            draft.shared = True
     try:
         yield draft
     finally:
         draft.close()
+
+
+def _joined(destination: Path, folder: Path, identity: str) -> Draft | None:
+    """The draft of this attempt, if another task has begun it."""
+    if not folder.exists() or _identity_of(folder) != identity:
+        return None
+    lock = _try_lock(folder, fcntl.LOCK_SH)
+    return (
+        Draft(destination, folder, identity, resumed=True, _lock=lock) if lock is not None else None
+    )
 
 
 def _own(destination: Path, folder: Path, identity: str) -> Draft | None:
@@ -157,14 +233,14 @@ def _identity_of(folder: Path) -> str:
         return ""
 
 
-def _try_lock(folder: Path) -> int | None:
+def _try_lock(folder: Path, kind: int = fcntl.LOCK_EX) -> int | None:
     """Lock the draft for this process; None if a live process holds it.
 
     Raises OSError where the file system has no locks: two attempts could not be told apart there.
     """
     descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
         return None

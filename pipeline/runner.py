@@ -37,17 +37,26 @@ class _Attempt:
     """What is known so far; enough to write a result at any moment."""
 
     spec_path: Path
+    task: int | None = None
     started_at: str = field(default_factory=now_iso)
     started: float = field(default_factory=time.monotonic)
     spec: StepSpec | None = None
     workspace: Workspace | None = None
 
+    @property
+    def folder(self) -> Path:
+        """Where the result is left: beside the spec, for a task in a folder of its own there."""
+        beside = self.spec_path.parent
+        return beside if self.task is None else beside / f"task-{self.task}"
 
-def run_file(spec_path: Path, *, data_root: Path | None) -> int:
+
+def run_file(spec_path: Path, *, data_root: Path | None, task: int | None = None) -> int:
     """Run the spec, write result.json beside it, return 0, 1 (failed) or 2 (spec unusable)."""
-    attempt = _Attempt(spec_path=spec_path)
+    attempt = _Attempt(spec_path=spec_path, task=task)
     _stop_cleanly_on_sigterm()
-    _reserve(spec_path)
+    with suppress(OSError):  # the result says it better
+        attempt.folder.mkdir(exist_ok=True)
+    _reserve(attempt)
     try:
         exit_code, result = _outcome(attempt, data_root)
     except Cancelled:
@@ -77,6 +86,7 @@ def package_versions() -> dict[str, str]:
 def _outcome(attempt: _Attempt, data_root: Path | None) -> tuple[int, StepResult]:
     try:
         attempt.spec = _usable_spec(attempt.spec_path)
+        _check_task(attempt.spec, attempt.task)
         attempt.workspace = _workspace(attempt, data_root)
     except (SpecInvalid, StepFailed, OSError) as error:
         return SPEC_UNUSABLE, _failed(attempt, _unusable(error))
@@ -114,7 +124,16 @@ def _check_names(spec: StepSpec) -> None:
     _compare_names(
         "parameters", set(spec.parameters), wanted.parameters, wanted.optional_parameters
     )
-    _compare_names("outputs", set(spec.outputs), wanted.outputs, frozenset())
+    _compare_names("outputs", set(spec.outputs), wanted.outputs, wanted.optional_outputs)
+
+
+def _check_task(spec: StepSpec, task: int | None) -> None:
+    if spec.tasks and spec.step not in registry.TASKED:
+        raise BadInput(f"{spec.step} is one whole. Take the tasks out of the spec.")
+    if spec.tasks and task is None:
+        raise BadInput(f"The spec has {spec.tasks} tasks. Say which is wanted: --task 0.")
+    if task is not None and not 0 <= task < spec.tasks:
+        raise BadInput(f"The spec has {spec.tasks} tasks, from 0, and none with number {task}.")
 
 
 def _compare_names(
@@ -135,7 +154,9 @@ def _workspace(attempt: _Attempt, data_root: Path | None) -> Workspace:
         root=root,
         name=attempt.spec.name,
         threads=attempt.spec.threads,
-        progress_file=attempt.spec_path.with_name("progress.json"),
+        progress_file=attempt.folder / "progress.json",
+        spec_file=attempt.spec_path,
+        task=attempt.task,
     )
 
 
@@ -189,32 +210,42 @@ def _result(
 
 
 def _metrics(attempt: _Attempt) -> JsonDict:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    theirs = resource.getrusage(resource.RUSAGE_CHILDREN)
     counted = attempt.workspace.metrics if attempt.workspace else {}
     return {
         "seconds": round(time.monotonic() - attempt.started, 3),
-        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
-        "peak_memory_bytes": usage.ru_maxrss * 1024,
+        "cpu_seconds": round(sum((*own[:2], *theirs[:2])), 3),
+        "peak_memory_bytes": max(_own_peak(own.ru_maxrss), theirs.ru_maxrss) * 1024,
         "bytes_in": counted.get("bytes_in", 0),
         "bytes_out": counted.get("bytes_out", 0),
     }
 
 
-def _reserve(spec_path: Path) -> None:
+def _own_peak(maxrss_kib: int) -> int:
+    """The peak in KiB. What getrusage says begins at the size of whoever started this program."""
+    with suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1])
+    return maxrss_kib
+
+
+def _reserve(attempt: _Attempt) -> None:
     """Hold a little room, so that a full disk still leaves a result with its name."""
     with suppress(OSError):
-        _reserve_path(spec_path).write_bytes(bytes(_RESERVE_BYTES))
+        _reserve_path(attempt).write_bytes(bytes(_RESERVE_BYTES))
 
 
-def _reserve_path(spec_path: Path) -> Path:
-    return spec_path.with_name(".result.reserve")
+def _reserve_path(attempt: _Attempt) -> Path:
+    return attempt.folder / ".result.reserve"
 
 
 def _leave(attempt: _Attempt, result: StepResult, exit_code: int) -> int:
     with suppress(OSError):
-        _reserve_path(attempt.spec_path).unlink(missing_ok=True)
+        _reserve_path(attempt).unlink(missing_ok=True)
     try:
-        write_atomically(attempt.spec_path.with_name("result.json"), result.to_json())
+        write_atomically(attempt.folder / "result.json", result.to_json())
     except OSError as error:
         sys.stderr.write(f"result.json cannot be written: {error}\n")
         return exit_code or STEP_FAILED

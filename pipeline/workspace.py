@@ -78,12 +78,17 @@ def resolve_under(root: Path, relative: str) -> Path:
 
 @dataclass(slots=True)
 class Workspace:
-    """Handed to a step: `resolve` refuses escapes, `progress` reports at most twice a second."""
+    """Handed to a step: `resolve` refuses escapes, `progress` reports at most twice a second.
+
+    `task` is the part of the step that is wanted, None for a step that is one whole.
+    """
 
     root: Path
     name: str
     threads: int
     progress_file: Path | None = None
+    spec_file: Path | None = None
+    task: int | None = None
     clock: Callable[[], float] = time.monotonic
     metrics: dict[str, int] = field(default_factory=dict)
     input_digest: str = ""

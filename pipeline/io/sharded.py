@@ -149,14 +149,14 @@ class ShardWriter:
         index = np.zeros((1 << self.sharding.minishard_bits, 2), dtype="<u8")
         base = self.sharding.index_bytes
         for minishard in np.unique(owners):
-            packed = _minishard_index(entries[owners == minishard], base)
+            packed = minishard_index(entries[owners == minishard], base)
             _write_all(shard.descriptor, memoryview(packed), shard.end)
             index[int(minishard)] = (shard.end - base, shard.end - base + len(packed))
             shard.end += len(packed)
         _write_all(shard.descriptor, memoryview(index.tobytes()), 0)
 
 
-def _minishard_index(entries: np.ndarray, base: int) -> bytes:
+def minishard_index(entries: np.ndarray, base: int) -> bytes:
     """Delta-coded ids, starts and sizes. Starts may go backwards: readers add modulo 2**64."""
     ids, starts, sizes = entries[:, 0], entries[:, 1] - np.uint64(base), entries[:, 2]
     table = np.zeros((3, len(entries)), dtype="<u8")
@@ -192,13 +192,14 @@ def read_chunk(read: ReadRange, info: JsonDict, scale_index: int, cell: Triple) 
     sharding = Sharding.from_json(cast("JsonDict", scale["sharding"]))
     code = int(sum(part[index] for part, index in zip(morton_parts(grid.shape), cell, strict=True)))
     key = f"{scale['key']}/{sharding.file_name(sharding.shard_of(code))}"
-    offset, count = _locate(read, key, sharding, code)
+    offset, count = locate(read, key, sharding, code)
     data = read(key, offset, count)
     voxels = np.frombuffer(gzip.decompress(data) if sharding.is_gzip else data, dtype="<u2")
     return voxels.reshape(shape[::-1])
 
 
-def _locate(read: ReadRange, key: str, sharding: Sharding, code: int) -> tuple[int, int]:
+def locate(read: ReadRange, key: str, sharding: Sharding, code: int) -> tuple[int, int]:
+    """Return where the chunk with this code begins in its shard file `key`, and its bytes."""
     pair = np.frombuffer(read(key, 16 * sharding.minishard_of(code), 16), dtype="<u8")
     start, end = (int(value) for value in pair)
     packed = read(key, sharding.index_bytes + start, end - start)

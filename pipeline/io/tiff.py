@@ -158,6 +158,19 @@ def _mixed_sizes(headers: Mapping[Path, PlaneHeader]) -> Iterator[Problem]:
             )
 
 
+def read_plane(path: Path, header: PlaneHeader) -> np.ndarray:
+    """Return one whole plane (y, x) uint16; raise BadInput naming the file."""
+    if header.data_offset is None:
+        return decode_plane(path, header)
+    plane = np.empty((header.height, header.width), dtype="<u2")
+    descriptor = _open_plane(path)
+    try:
+        _read_into(descriptor, plane.data.cast("B"), header.data_offset, path)
+    finally:
+        os.close(descriptor)
+    return plane
+
+
 def decode_plane(path: Path, header: PlaneHeader) -> np.ndarray:
     """Decode one plane as (y, x) uint16; several pages are horizontal foci, merged by maximum."""
     if header.is_png:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pipeline.io.codec import Codec
     from pipeline.io.survey import Survey
     from pipeline.io.tiff import PlaneStack, Slab
+    from pipeline.io.volume_file import VolumeSlab, VolumeStack
 
 _BYTES_PER_VOXEL = 2
 
@@ -105,7 +106,9 @@ class VolumeWriter:
         self.mips = [Mip(n, scale, chunk, folder, codec) for n, scale in enumerate(scales)]
         self._local = threading.local()
 
-    def write(self, stack: PlaneStack, *, threads: int, after_slab: Callable[[], None]) -> None:
+    def write(
+        self, stack: PlaneStack | VolumeStack, *, threads: int, after_slab: Callable[[], None]
+    ) -> None:
         """Write what is left of the stack, calling `after_slab` whenever a slab is complete."""
         with ThreadPoolExecutor(max_workers=threads) as pool:
             try:
@@ -125,7 +128,7 @@ class VolumeWriter:
         for mip in self.mips:
             mip.writer.close()
 
-    def _write_slab(self, stack: PlaneStack, pool: ThreadPoolExecutor) -> None:
+    def _write_slab(self, stack: PlaneStack | VolumeStack, pool: ThreadPoolExecutor) -> None:
         start = self.next_plane
         stop = min(start + self.chunk[2], stack.shape[0])
         with stack.slab(start, stop, pool) as slab:
@@ -172,7 +175,7 @@ class VolumeWriter:
             )
         return found
 
-    def _strip(self, slab: Slab, strip: int, ticket: int) -> None:
+    def _strip(self, slab: Slab | VolumeSlab, strip: int, ticket: int) -> None:
         """Mip 0 of one strip of rows is stored, its share of the other mips put into buffers."""
         memory = self._memory()
         start, stop = self.mips[0].writer.grid.extent(1, strip)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.contract import Problem
 from pipeline.errors import BadInput
 from pipeline.raw.layouts import LAVISION, SMARTSPIM, looks_like_tiff
 from pipeline.raw.listing import Group
+from pipeline.raw.tiff_header import HeaderProblem, read_header
 from pipeline.raw.walking import walk_folder
 from pipeline.raw.wording import be, folded, is_printable, plane_ranges, unprintable_names
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.raw.listing import Found
+
+Place: TypeAlias = tuple[int, int]  # column, row
+Tiles: TypeAlias = dict[Place, list[Path | None]]
 
 _DIGITS = re.compile(r"(\d+)")
 
@@ -54,6 +58,102 @@ def smartspim_planes(
     return [
         folder / name if name else None for name in _exactly(group, planes, folder.name, absent)
     ]
+
+
+def lavision_tiles(
+    root: Path,
+    folder: Path,
+    *,
+    channel_index: int,
+    sheet_code: int,
+    tiling: tuple[int, int],
+    planes: int,
+    absent: frozenset[int] = frozenset(),
+) -> Tiles:
+    """The planes of every tile of one channel and sheet; BadInput if not all, or if more tiles.
+
+    `tiling` is columns x rows. A plane may be `absent` from any tile, which has None for it, as for
+    one of which only a damaged file is left; a tile that has it whole keeps it.
+    """
+    found = _walked(root, folder, LAVISION)
+    groups = {
+        (column, row): group
+        for (code, channel, (row, column)), group in found.groups.items()
+        if (code, channel) == (sheet_code, channel_index)
+    }
+    what = f"C{sheet_code:02d}, Filter{channel_index:04d}"
+    _require_tiling(set(groups), tiling, what)
+    return {
+        (column, row): _whole_of(
+            folder,
+            groups[column, row],
+            planes,
+            f"Tile [{row:02d} x {column:02d}] of {what}",
+            absent,
+        )
+        for column, row in _places(tiling)
+    }
+
+
+def smartspim_tiles(
+    root: Path,
+    folder: Path,
+    *,
+    tiling: tuple[int, int],
+    planes: int,
+    absent: frozenset[int] = frozenset(),
+) -> Tiles:
+    """The planes of every tile of a channel folder, as `lavision_tiles` has them."""
+    found = _walked(root, folder, SMARTSPIM)
+    if found.unreadable:
+        raise _bad(f"The folder {next(iter(found.unreadable))} cannot be read.")
+    if found.misplaced:
+        words = folded(sorted(found.misplaced))
+        raise _bad(f"Tile folders lie in the folder of another column: {words}.")
+    _require_tiling({(column, row) for row, column in found.tiles}, tiling, folder.name)
+    return {
+        (column, row): _whole_of(
+            folder,
+            found.groups.get((0, 0, (row, column)), Group()),
+            planes,
+            f"Tile {found.tiles[row, column]} of {folder.name}",
+            absent,
+        )
+        for column, row in _places(tiling)
+    }
+
+
+def _places(tiling: tuple[int, int]) -> list[Place]:
+    columns, rows = tiling
+    return [(column, row) for row in range(rows) for column in range(columns)]
+
+
+def _require_tiling(there: set[Place], tiling: tuple[int, int], what: str) -> None:
+    wanted = set(_places(tiling))
+    if there == wanted:
+        return
+    names = [
+        f"column {column}, row {row} is {'missing' if (column, row) in wanted else 'beyond them'}"
+        for column, row in sorted(wanted ^ there)
+    ]
+    raise _bad(
+        f"{what} does not have the {tiling[0]} columns x {tiling[1]} rows of tiles that were "
+        f"entered: {folded(names)}."
+    )
+
+
+def _whole_of(
+    folder: Path, group: Group, planes: int, what: str, absent: frozenset[int]
+) -> list[Path | None]:
+    """The planes of one tile; those that may be absent are left out unless they are whole."""
+    there = {group.z(number) for series in group.series for number in series.numbers}
+    lost = {z for z in absent if z not in there or _is_damaged(folder, group.names_of(z))}
+    names = _exactly(group, planes, what, frozenset(lost))
+    return [folder / name if name else None for name in names]
+
+
+def _is_damaged(folder: Path, names: Sequence[str]) -> bool:
+    return any(isinstance(read_header(folder / name), HeaderProblem) for name in names)
 
 
 def sorted_planes(root: Path, folder: Path, *, planes: int | None) -> list[Path | None]:

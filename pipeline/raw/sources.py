@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from pipeline.contract import StepSpec
+    from pipeline.contract import Json, StepSpec
     from pipeline.workspace import Workspace
 
 # name -> size and time of the last change, ns: enough to notice a change without reading again
@@ -36,6 +36,11 @@ def identities(folder: Path, paths: Iterable[Path | None]) -> Identities:
             raise BadInput(f"{path.name} cannot be read: {error.strerror or error}.") from error
         files[path.relative_to(folder).as_posix()] = (status.st_size, status.st_mtime_ns)
     return files
+
+
+def listed(files: Identities) -> list[Json]:
+    """Return them as JSON, for what is made of them."""
+    return [[name, *identity] for name, identity in files.items()]
 
 
 def require_unchanged(before: Identities, after: Identities) -> None:

@@ -6,14 +6,14 @@ import json
 import time
 from typing import TYPE_CHECKING, cast
 
-from pipeline import parameters, products
-from pipeline.contract import PIPELINE_VERSION
+from pipeline import parameters, products, provenance
 from pipeline.errors import BadInput
 from pipeline.io.codec import choose_codec
 from pipeline.io.pyramid import plan_scales
 from pipeline.io.survey import Survey
 from pipeline.io.tiff import open_stack
 from pipeline.io.volume import VolumeWriter
+from pipeline.io.volume_file import VolumeStack
 from pipeline.raw import sources
 from pipeline.raw.selection import lavision_planes, smartspim_planes, sorted_planes
 from pipeline.workspace import write_durably
@@ -32,6 +32,7 @@ _CHECKPOINT_SECONDS = 20.0
 _CHECKPOINT = "checkpoint.npz"
 _WORKING_FILES = (_CHECKPOINT, "checkpoint.writing")
 _THUMBNAIL = "thumbnail.png"
+_VOLUME = "volume"
 _SMALL_PLANE_BYTES, _LARGE_PLANE_BYTES = 4 << 20, 64 << 20
 _LEAST_CHUNK, _MOST_CHUNK = 16, 512
 
@@ -41,10 +42,10 @@ def run(spec: StepSpec, work: Workspace) -> JsonDict:
     destination = work.resolve(spec.outputs["volume"])
     paths = _planes(spec, work)
     codec = choose_codec(parameters.text(spec.parameters, "compression"))
-    folder = work.resolve(parameters.text(spec.inputs, "folder"))
+    folder = _folder(spec, work)
     files = sources.identities(folder, paths)
     sources.require_manifest(spec, work, files)
-    work.input_digest = products.digest_of({"inputs": spec.inputs, "files": _listed(files)})
+    work.input_digest = provenance.input_digest(spec, files)
     identity = products.digest_of(
         {
             "step": spec.step,
@@ -55,7 +56,7 @@ def run(spec: StepSpec, work: Workspace) -> JsonDict:
     )
     if (there := products.published(destination, identity)) is not None:
         return there
-    stack = open_stack(paths, threads=work.threads)
+    stack = _stack(spec, paths, work)
     scales, chunk = _plan(spec, stack)
     survey = Survey.plan(scales)
     with products.open_draft(destination, name=spec.name, identity=identity) as draft:
@@ -73,10 +74,16 @@ def run(spec: StepSpec, work: Workspace) -> JsonDict:
         return draft.publish(_record(spec, work, outputs), working_files=_WORKING_FILES)
 
 
+def _folder(spec: StepSpec, work: Workspace) -> Path:
+    """The folder with the files that are read."""
+    given = work.resolve(parameters.text(spec.inputs, "folder"))
+    return given.parent if spec.inputs.get("layout") == _VOLUME else given
+
+
 def _planes(spec: StepSpec, work: Workspace) -> list[Path | None]:
-    """The file of each plane in z order, None for one that is absent."""
+    """The file of each plane in z order, None for one that is absent; or the one of all planes."""
     folder = work.resolve(parameters.text(spec.inputs, "folder"))
-    layout = parameters.choice(spec.inputs, "layout", "lavision", "smartspim", "planes")
+    layout = parameters.choice(spec.inputs, "layout", "lavision", "smartspim", "planes", _VOLUME)
     absent = frozenset(parameters.integers(spec.inputs, "absent"))
     if layout == "lavision":
         return lavision_planes(
@@ -92,12 +99,21 @@ def _planes(spec: StepSpec, work: Workspace) -> list[Path | None]:
         return smartspim_planes(work.root, folder, planes=planes, absent=absent)
     if absent:
         raise BadInput("Absent planes can be named only where planes have numbers.")
+    if layout == _VOLUME:
+        return [folder]
     wanted = parameters.integer(spec.inputs, "planes") if "planes" in spec.inputs else None
     return sorted_planes(work.root, folder, planes=wanted)
 
 
-def _listed(files: sources.Identities) -> list[Json]:
-    return [[name, *identity] for name, identity in files.items()]
+def _stack(spec: StepSpec, paths: list[Path | None], work: Workspace) -> PlaneStack | VolumeStack:
+    if spec.inputs.get("layout") != _VOLUME:
+        return open_stack(paths, threads=work.threads)
+    assert paths[0] is not None
+    stack = VolumeStack(paths[0])
+    wanted = parameters.integer(spec.inputs, "planes", stack.shape[0])
+    if wanted != stack.shape[0]:
+        raise BadInput(f"{paths[0].name} has {stack.shape[0]:,} of {wanted:,} planes.")
+    return stack
 
 
 def _lasting(given: JsonDict) -> JsonDict:
@@ -105,7 +121,7 @@ def _lasting(given: JsonDict) -> JsonDict:
     return {key: value for key, value in given.items() if key != "checkpoint_seconds"}
 
 
-def _plan(spec: StepSpec, stack: PlaneStack) -> tuple[list[Scale], Triple]:
+def _plan(spec: StepSpec, stack: PlaneStack | VolumeStack) -> tuple[list[Scale], Triple]:
     depth, height, width = stack.shape
     x, y, z = (max(1, round(um * 1000)) for um in parameters.triple(spec.parameters, "voxel_um"))
     chunk = _chunk(spec, plane_bytes=height * width * 2)
@@ -133,7 +149,7 @@ def _chunk(spec: StepSpec, *, plane_bytes: int) -> Triple:
 
 def _write(
     writer: VolumeWriter,
-    stack: PlaneStack,
+    stack: PlaneStack | VolumeStack,
     draft: products.Draft,
     spec: StepSpec,
     work: Workspace,
@@ -191,11 +207,4 @@ def _record(spec: StepSpec, work: Workspace, outputs: JsonDict) -> JsonDict:
     total = outputs["bytes"]
     assert isinstance(total, int)
     work.count_bytes(written=total)
-    return {
-        "step": spec.step,
-        "pipeline": PIPELINE_VERSION,
-        "input_digest": work.input_digest,
-        "inputs": spec.inputs,
-        "parameters": _lasting(spec.parameters),
-        "outputs": outputs,
-    }
+    return provenance.record(spec, work.input_digest, outputs, parameters=_lasting(spec.parameters))

@@ -90,5 +90,21 @@ def start(job: Path, spec: StepSpec, root: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, env=environment, cwd=job, stderr=subprocess.DEVNULL)
 
 
+def peak_memory(job: Path, spec: StepSpec, root: Path) -> int:
+    """Run a step and return its peak bytes.
+
+    A shell stands in between: a process that is started at once counts the memory of the one that
+    starts it, which is the whole suite, as its own.
+    """
+    job.mkdir(parents=True, exist_ok=True)
+    (job / "spec.json").write_text(spec.to_json())
+    command = f"{sys.executable} -m pipeline run {job}/spec.json; exit $?"
+    environment = {**os.environ, "LIGHTSERV_DATA_ROOT": str(root), "PYTHONPATH": str(REPOSITORY)}
+    subprocess.run(["sh", "-c", command], env=environment, cwd=job, check=True)
+    measured = result_of(job).metrics["peak_memory_bytes"]
+    assert isinstance(measured, int)
+    return measured
+
+
 def result_of(job: Path) -> StepResult:
     return StepResult.from_json((job / "result.json").read_text())

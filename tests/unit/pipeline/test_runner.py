@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,11 +16,11 @@ import pytest
 
 from pipeline import __main__ as command_line
 from pipeline import runner
-from pipeline.contract import Problem
+from pipeline.contract import PIPELINE_VERSION, Problem
 from pipeline.errors import BadInput
 from pipeline.io.volume import VolumeWriter
 from pipeline.workspace import Workspace, resolve_under
-from tests.support import stacks
+from tests.support import disks, stacks
 from tests.unit.pipeline.support import REPOSITORY, precompute_spec, read_scale, result_of, start
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def test_a_good_spec_succeeds_and_says_what_it_cost(tmp_path: Path, data: Path) 
     assert result.outputs["shape"] == [16, 12, 6]
     assert result.metrics["bytes_in"] == 6 * 12 * 16 * 2
     assert result.metrics["bytes_out"] == result.outputs["bytes"]
-    assert result.versions["pipeline"] == "0.2.0"
+    assert result.versions["pipeline"] == PIPELINE_VERSION
     assert len(result.input_digest) == 32
     assert sorted(p.name for p in (tmp_path / "job").iterdir()) == [
         "progress.json",
@@ -237,15 +236,8 @@ def test_a_write_without_room_is_named_a_full_disk(
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 4 MiB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)]
-    if os.geteuid() or not shutil.which("mount"):
-        pytest.skip("only root can mount a small file system")
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("mounting is not allowed here")
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    with disks.small_disk(tmp_path / "disk", "size=4m") as disk:
+        yield disk
 
 
 def _fill(disk: Path, *, leave: int) -> None:

@@ -1,0 +1,1 @@
+"""What lies in which region of an atlas: volumes, intensities and cells."""

@@ -1,0 +1,1 @@
+"""Registration by elastix: what goes in, how it is run, what comes out, and how good it is."""

@@ -1,0 +1,1 @@
+"""Placing overlapping tiles and fusing them into one stack of planes."""

@@ -1,0 +1,1 @@
+"""How right the products are, in figures: `python -m tests.verify`, or `make verify`."""
