@@ -8,7 +8,9 @@ from imaging_app import raw_data, selectors
 from imaging_app.models import DeliveryWaiver, ImagingChannel, ImagingRequest, RawDelivery
 from imaging_app.models.imaging import resolution_folder
 from imaging_app.selectors import FolderKey
+from pipeline.orientation import axes_of
 from processing_app.pipelines import Channel, Delivery
+from processing_app.pipelines.parts import Size
 
 
 def deliveries_of(imaging_request: ImagingRequest) -> list[Delivery]:
@@ -50,7 +52,14 @@ def _delivery(
         expected=tuple(raw_data.expected_values(channels)),
         waived=tuple(waived),
         manifest_digest=verdict.manifest_digest if verdict else "",
+        plane_yx=_plane_yx(verdict),
     )
+
+
+def _plane_yx(verdict: RawDelivery | None) -> Size | None:
+    """Return the size of the planes that the check found; None if they differ, or none is known."""
+    shape = verdict.report.get("plane_shape") if verdict else None
+    return (int(shape[0]), int(shape[1])) if shape else None
 
 
 def _require_planes(channels: Sequence[ImagingChannel]) -> None:
@@ -72,4 +81,7 @@ def _channel(row: ImagingChannel, index: int, absent: dict[str, tuple[int, ...]]
         planes=row.z_planes or 0,
         voxel_um=row.voxel_um,
         absent=absent,
+        overlap=row.tile_overlap,
+        purposes=frozenset(row.purposes),
+        axes=axes_of(row.orientation, ventral_up=row.ventral_up),
     )

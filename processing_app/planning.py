@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from processing_app.cluster.ports import JobReport, JobState
+from processing_app.demands import MEMORY
 from processing_app.failures import failure_of
 from processing_app.states import ATTEMPT_TABLE, AttemptState, RunState
 
@@ -104,7 +105,7 @@ def _judge_unfinished(
     if report.state == JobState.ENDED and report.reason:
         return Collect(report.reason)
     if not _is_silent(facts, sighting, now=now, limit=limit):
-        return Wait(alive=sighting.beat != facts.beat, trouble=_DOUBT[report.state])
+        return Wait(alive=sighting.beat != facts.beat, trouble=DOUBT[report.state])
     if report.state == JobState.ENDED:
         return Collect()
     silent = int((now - facts.seen_at).total_seconds())
@@ -128,7 +129,7 @@ def _judge_stopping(
     return Stop()
 
 
-_DOUBT = {
+DOUBT = {
     JobState.ENDED: "The scheduler says that the job ended, but its script left no end mark yet.",
     JobState.GONE: "The scheduler does not know the job; its next sign of life is waited for.",
 }
@@ -160,7 +161,11 @@ def pause_after(silence: timedelta) -> timedelta:
 
 @dataclass(frozen=True, slots=True)
 class StepFacts:
-    """A step with its latest attempt. `tries` counts attempts since the run last started."""
+    """A step with its latest attempt. `tries` counts attempts since the run last started.
+
+    `asked` is what the latest asked of the amount (memory, minutes) that was too little, `more`
+    what the next may ask for; 0 is nothing.
+    """
 
     key: str
     needs: tuple[str, ...] = ()
@@ -169,6 +174,8 @@ class StepFacts:
     last_number: int = 0
     tries: int = 0
     cancel_requested: bool = False
+    asked: int = 0
+    more: int = 0
 
     @property
     def is_active(self) -> bool:
@@ -183,7 +190,13 @@ class StepFacts:
         """Return True if another attempt is due, as far as this step is concerned."""
         if self.is_active or self.has_succeeded:
             return False
-        return self.tries == 0 or self.tries < failure_of(self.reason).tries
+        return self.tries == 0 or self.tries < self._tries()
+
+    def _tries(self) -> int:
+        failure = failure_of(self.reason)
+        if failure.grows and self.asked:
+            return failure.tries_grown if self.more else 0
+        return failure.tries
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,11 +206,16 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """Make attempt `number` at a step, not before `after` from now."""
+    """Make attempt `number` at a step, not before `after` from now.
+
+    `reason` is why the one before failed; `more` is what it asks for of what that one lacked.
+    """
 
     key: str
     number: int
     after: timedelta
+    reason: str = ""
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,12 +243,23 @@ def plan_run(state: str, steps: Iterable[StepFacts]) -> list[Start | Try | Finis
 
 
 def _try(step: StepFacts) -> Try:
-    return Try(step.key, step.last_number + 1, BETWEEN_TRIES * step.tries)
+    after = BETWEEN_TRIES * step.tries
+    if not step.tries:
+        return Try(step.key, step.last_number + 1, after)
+    return Try(step.key, step.last_number + 1, after, step.reason, step.more)
 
 
 def _which_failed(steps: Iterable[StepFacts]) -> str:
     return ", ".join(
-        f"{step.key}: {step.reason or step.state}"
+        f"{step.key}: {step.reason or step.state}{_limit_reached(step)}"
         for step in steps
         if step.state and not step.has_succeeded
     )
+
+
+def _limit_reached(step: StepFacts) -> str:
+    """Say why it was not tried with more."""
+    if not failure_of(step.reason).grows or not step.asked or step.more:
+        return ""
+    unit = "MB" if failure_of(step.reason).grows == MEMORY else "minutes"
+    return f" (asked for {step.asked} {unit}, the most that is allowed)"

@@ -35,6 +35,12 @@ class AttemptState(models.TextChoices):
     LOST = "lost", "Lost"
 
 
+class QualityState(models.TextChoices):
+    PENDING = "pending", "Pending"
+    PASSED = "passed", "Passed"
+    FAILED = "failed", "Failed"
+
+
 P = ProcessingState
 PROCESSING_TABLE = table(
     P.WAITING,
@@ -42,7 +48,9 @@ PROCESSING_TABLE = table(
         P.WAITING: {P.RUNNING, P.CANCELLED},
         P.RUNNING: {P.COMPLETE, P.FAILED, P.CANCELLED},
         P.FAILED: {P.RUNNING, P.CANCELLED},
-        P.CANCELLED: {P.WAITING},  # imaging went back to an objective that can be processed
+        P.COMPLETE: {P.RUNNING},  # run again with other parameters
+        # Imaging went back to an objective that can be processed; or the run is retried.
+        P.CANCELLED: {P.WAITING, P.RUNNING},
     },
 )
 
@@ -64,11 +72,23 @@ ATTEMPT_TABLE = table(
         S.NEW: {S.STAGED, S.FAILED, S.CANCELLED},
         # From any state the site's own mistakes end an attempt as failed (INTERNAL).
         S.STAGED: {S.SUBMITTING, S.CANCELLED, S.FAILED},
-        S.SUBMITTING: {S.QUEUED, S.FAILED, S.CANCELLING, S.LOST},
+        # Back to staged: the cluster fell silent before it was this one's turn.
+        S.SUBMITTING: {S.QUEUED, S.STAGED, S.FAILED, S.CANCELLING, S.LOST},
         S.QUEUED: {S.RUNNING, S.COLLECTING, S.CANCELLING, S.LOST, S.FAILED},
         S.RUNNING: {S.COLLECTING, S.CANCELLING, S.LOST, S.FAILED},
         # It may finish before the cancel arrives.
         S.CANCELLING: {S.CANCELLED, S.COLLECTING, S.LOST, S.FAILED},
         S.COLLECTING: {S.SUCCEEDED, S.FAILED, S.LOST},
+    },
+)
+
+Q = QualityState
+QUALITY_TABLE = table(
+    Q.PENDING,
+    {
+        Q.PENDING: {Q.PASSED, Q.FAILED},
+        # Somebody looked again, or the images were made anew.
+        Q.PASSED: {Q.FAILED, Q.PENDING},
+        Q.FAILED: {Q.PASSED, Q.PENDING},
     },
 )

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from shutil import which
 
 from django.conf import settings
 from django.utils import timezone
@@ -22,8 +23,11 @@ from imaging_app.services import imaging
 from imaging_app.services.channels import Acquisition, set_channels
 from imaging_app.states import ImagingState
 from processing_app import workflows as processing_work
-from processing_app.models import Attempt, Run
-from processing_app.states import RunState
+from processing_app.choices import REGISTRATION
+from processing_app.models import Atlas, Attempt, ProcessingRequest, Run
+from processing_app.services import processing
+from processing_app.services.runs import Wishes
+from processing_app.states import ProcessingState, RunState
 from requests_app import selectors as request_reads
 from requests_app import workflows as request_work
 from requests_app.models import ClearingBatch, Request
@@ -34,6 +38,7 @@ from requests_app.states import ClearingState
 
 PROTOCOL = "iDISCO abbreviated clearing"
 RAW_FOLDER = "demo_brain"
+PHANTOM_ATLAS = "phantom"
 TURN = timedelta(seconds=1)
 
 
@@ -50,7 +55,7 @@ class StepProgress:
 
 def submit(people: Mapping[str, User], data: raw.DemoData) -> Request:
     """The researcher asks for one brain to be cleared and imaged."""
-    owner, name = people["researcher"], f"Demo {data.name}"[:64].replace(".", "-")
+    owner, name = people["researcher"], _name(data)
     key = name.replace(" ", "_").casefold()
     existing = Request.objects.filter(owner=owner, name_key=key).first()
     if existing is not None:
@@ -60,6 +65,12 @@ def submit(people: Mapping[str, User], data: raw.DemoData) -> Request:
     return request_work.submit_request(
         draft, _plan(name, owner, data, raw.objective_for(data)), by=owner
     )
+
+
+def _name(data: raw.DemoData) -> str:
+    """A play on another kind of cluster is another request, also if this one was played before."""
+    where = "" if settings.CLUSTER == "local" else f" on {settings.CLUSTER}"
+    return f"Demo {data.name}"[: 64 - len(where)].replace(".", "-") + where
 
 
 def _require_same(played: Request, data: raw.DemoData) -> None:
@@ -170,13 +181,33 @@ def _acquired(data: raw.DemoData) -> Acquisition:
     )
 
 
-def process(imaging_request: ImagingRequest) -> Iterator[list[StepProgress]]:
+def process(imaging_request: ImagingRequest, pipeline: str) -> Iterator[list[StepProgress]]:
     """The cluster works; the driver is turned until the run is over. Yields progress per step."""
-    runs = Run.objects.processing().filter(imaging_request=imaging_request)
-    run = runs.order_by("-id").first()
+    rows = Run.objects.filter(imaging_request=imaging_request, pipeline=pipeline)
+    run = rows.order_by("-id").first()
     if run is None:
-        raise NotReady("No run was started for the demo's sample.")
+        raise NotReady(f"No {pipeline} run was started for the demo's sample.")
     yield from _driven(run)
+
+
+def start_processing(
+    imaging_request: ImagingRequest, people: Mapping[str, User], *, with_atlas: bool
+) -> None:
+    """The researcher has the brain processed: blended, and registered with the phantom atlas."""
+    asked = ProcessingRequest.objects.filter(imaging_request=imaging_request).first()
+    if asked is None or asked.state != ProcessingState.WAITING:
+        return
+    atlas = Atlas.objects.get(name=PHANTOM_ATLAS) if with_atlas else None
+    entries = [
+        processing.Entry(place, atlas, place.final_orientation) for place in asked.resolutions.all()
+    ]
+    fast = Wishes(chosen={REGISTRATION.key: "fast"})
+    processing.start(asked, entries, by=people["researcher"], wishes=fast)
+
+
+def can_register(data: raw.DemoData) -> bool:
+    """Return True for the phantom, which fits the phantom atlas, where elastix is installed."""
+    return data.is_phantom and which("elastix") is not None
 
 
 def _driven(run: Run) -> Iterator[list[StepProgress]]:

@@ -19,11 +19,11 @@ from viewers_app.models import DataLayer
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """One layer that answered: its name, its address, how much of its smallest scale has signal."""
+    """One layer that answered: its name, its address, and what was found in it."""
 
     name: str
     uuid: str
-    lit: float
+    found: str
 
 
 def layers_of(request: Request) -> list[DataLayer]:
@@ -77,15 +77,24 @@ def _prove_layer(viewer: Client, layer: DataLayer) -> Proven:
         _require(answer.status_code == 206, f"{layer.name}: {key} answered {answer.status_code}")
         return _body(answer)
 
-    answer = viewer.get(f"{base}/info")
-    _require(answer.status_code == 200, f"{layer.name}: info answered {answer.status_code}")
-    info = json.loads(_body(answer))
+    def document(key: str) -> Any:
+        answer = viewer.get(f"{base}/{key}")
+        _require(answer.status_code == 200, f"{layer.name}: {key} answered {answer.status_code}")
+        return json.loads(_body(answer))
+
+    info = document("info")
+    if layer.product.layer_type == "annotation":
+        found = f"{layer.product.facts['count']:,} cells"
+        return Proven(layer.name, str(layer.uuid), found)
+    if layer.product.layer_type == "segmentation":
+        names = document(f"{info['segment_properties']}/info")["inline"]["ids"]
+        return Proven(layer.name, str(layer.uuid), f"{len(names)} named regions")
     smallest = len(info["scales"]) - 1
     chunk = sharded.read_chunk(read, info, smallest, _middle(info["scales"][smallest]))
     low, high = layer.product.window_low, layer.product.window_high
     lit = float((chunk > low + (high - low) / 10).mean())
     _require(lit > 0, f"{layer.name} is dark in its middle")
-    return Proven(layer.name, str(layer.uuid), lit)
+    return Proven(f"{layer.name} {layer.product.kind}", str(layer.uuid), f"{lit:.0%} bright")
 
 
 def _middle(scale: Mapping[str, Any]) -> tuple[int, int, int]:

@@ -26,6 +26,7 @@ class DemoData:
     right_sheet: bool
     orientation: str
     write: Callable[[Path, Progress], None]
+    is_phantom: bool = False
 
 
 def phantom_data() -> DemoData:
@@ -46,6 +47,7 @@ def phantom_data() -> DemoData:
         right_sheet=True,
         orientation="horizontal",
         write=write,
+        is_phantom=True,
     )
 
 
@@ -101,6 +103,7 @@ def objective_for(data: DemoData) -> Objective:
             "camera_pixel_um": Decimal("6.5"),
             "xy_um": Decimal(str(xy)),
             "default_z_step_um": Decimal(str(data.voxel_um[0])),
+            "pipelines": ["lightsheet"],
             "position": 90,
         },
     )

@@ -4,22 +4,28 @@ The id of a job is its name. direct.sh keeps all state in the job's folder; see 
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core_app.batches import batched
 from core_app.errors import Rejected, Unreachable
 from processing_app.cluster.ports import (
     CommandResult,
     JobId,
     JobReport,
     JobRequest,
+    JobSeen,
     JobState,
+    JobUsage,
+    QueuePlace,
     Shell,
 )
 
 SOURCE = "direct"
 TIMEOUT_S = 20.0
+# So many names fit into one command.
+AT_ONCE = 500
 _EXIT_CODE = re.compile(r"-?[0-9]{1,3}")
 _STATES = {
     "queued": JobState.QUEUED,
@@ -53,17 +59,37 @@ class Direct:
 
     def poll(self, ids: Collection[JobId]) -> Mapping[JobId, JobReport]:
         reports = {job_id: JobReport(JobState.UNKNOWN, SOURCE) for job_id in ids}
-        if not ids:
-            return reports
-        done = self._call("poll", *ids)
-        for line in done.stdout.splitlines():
-            name, _, rest = line.partition(" ")
-            if name in reports:
-                reports[JobId(name)] = _report(rest)
+        for some in batched(ids, AT_ONCE):
+            for name, rest in self._lines("poll", *some):
+                if name in reports:
+                    reports[JobId(name)] = _report(rest)
         return reports
+
+    def queue(self, ids: Collection[JobId]) -> Mapping[JobId, QueuePlace]:
+        line = [name for name, rest in self._lines("jobs") if rest.startswith("queued")]
+        wanted = set(ids)
+        return {
+            JobId(name): QueuePlace(place, len(line))
+            for place, name in enumerate(line, start=1)
+            if name in wanted
+        }
+
+    def usage(self, ids: Collection[JobId]) -> Mapping[JobId, JobUsage]:
+        return {}  # the step itself measures what it uses
+
+    def jobs(self) -> Sequence[JobSeen]:
+        return [
+            JobSeen(JobId(name), name, _report(rest).state, f"{self.workdir}/{name}")
+            for name, rest in self._lines("jobs")
+        ]
 
     def cancel(self, job_id: JobId) -> None:
         self._call("cancel", job_id, str(self.kill_after_s))
+
+    def _lines(self, verb: str, *arguments: str) -> list[tuple[str, str]]:
+        """Return the lines of an answer, each as the name of a job and the rest."""
+        lines = (line.partition(" ") for line in self._call(verb, *arguments).stdout.splitlines())
+        return [(name, rest) for name, _, rest in lines]
 
     def _call(self, verb: str, *arguments: str) -> CommandResult:
         script = f"{self.workdir}/.direct.sh"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Plain processes as jobs, for a machine without a batch system. Called as
-#   sh direct.sh start WORKDIR NAME SLOTS | find WORKDIR NAME | poll WORKDIR NAME... | cancel WORKDIR NAME GRACE
+#   sh direct.sh start WORKDIR NAME SLOTS | find WORKDIR NAME | poll WORKDIR NAME... | jobs WORKDIR | cancel WORKDIR NAME GRACE
 # A job is WORKDIR/NAME. All that is known of it stands in its folder, so nothing depends on a process
 # of ours staying alive. Each job waits by itself until one of SLOTS files can be locked; the kernel
 # lets go of a lock when the last process of the job is gone.
@@ -81,6 +81,12 @@ report_job() {
     fi
 }
 
+# Every job of the folder that is not long over, in the order in which they were handed in.
+report_jobs() {
+    cd "$1" || exit 0
+    for file in $(ls -1tr -- */pid 2>/dev/null); do report_job "$1" "${file%/pid}"; done
+}
+
 # The leader is dead. What is left of its group is ours only if it runs on our job's folder.
 strays() {
     for folder in /proc/[0-9]*; do
@@ -115,6 +121,7 @@ case $verb in
     hold) hold_job "$workdir" "$1" "$2" ;;
     find) [ -e "$workdir/$1/pid" ] ;;
     poll) for name in "$@"; do report_job "$workdir" "$name"; done ;;
+    jobs) report_jobs "$workdir" ;;
     cancel) cancel_job "$workdir" "$1" "$2" ;;
     *) exit 2 ;;
 esac

@@ -1,12 +1,22 @@
 """Scheduler in a dict, with everything that can go wrong on demand: for tests and trial."""
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import Any
 
 from core_app.errors import OutsideError
 from pipeline.contract import CONTRACT_VERSION, SUCCEEDED, JsonDict, StepResult, StepSpec
-from processing_app.cluster.ports import Cluster, JobId, JobReport, JobRequest, JobState
+from processing_app.cluster.ports import (
+    Cluster,
+    JobId,
+    JobReport,
+    JobRequest,
+    JobSeen,
+    JobState,
+    JobUsage,
+    QueuePlace,
+)
 from processing_app.cluster.shell_memory import MemoryShell
 from processing_app.cluster.workdir import JobFolder
 
@@ -36,7 +46,8 @@ class MemoryScheduler:
     shell: MemoryShell
     work: Work
     slots: int = 100
-    jobs: dict[str, MemoryJob] = field(default_factory=dict)
+    jobs_by_name: dict[str, MemoryJob] = field(default_factory=dict)
+    used: dict[str, JobUsage] = field(default_factory=dict)
     submissions: list[str] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     failures: list[OutsideError] = field(default_factory=list)
@@ -48,26 +59,44 @@ class MemoryScheduler:
     def submit(self, job: JobRequest) -> JobId:
         self._fail_if_told()
         self.submissions.append(job.name)
-        self.jobs.setdefault(job.name, MemoryJob(job))
+        self.jobs_by_name.setdefault(job.name, MemoryJob(job))
         return JobId(job.name)
 
     def find(self, name: str) -> JobId | None:
         self._fail_if_told()
-        return JobId(name) if name in self.jobs and name not in self.hidden else None
+        return JobId(name) if name in self.jobs_by_name and name not in self.hidden else None
 
     def poll(self, ids: Collection[JobId]) -> Mapping[JobId, JobReport]:
         self._fail_if_told()
         self.polls += 1
         for job_id in ids:
-            self._move_on(self.jobs.get(job_id))
+            self._move_on(self.jobs_by_name.get(job_id))
         return {job_id: self._report(job_id) for job_id in ids}
 
     def cancel(self, job_id: JobId) -> None:
         self._fail_if_told()
         self.cancelled.append(job_id)
-        job = self.jobs.get(job_id)
+        job = self.jobs_by_name.get(job_id)
         if job is not None and job.state != JobState.ENDED:
             job.state, job.reason = JobState.ENDED, "CANCELLED"
+
+    def queue(self, ids: Collection[JobId]) -> Mapping[JobId, QueuePlace]:
+        self._fail_if_told()
+        line = [name for name, job in self.jobs_by_name.items() if job.state == JobState.QUEUED]
+        places = {name: number for number, name in enumerate(line, start=1)}
+        return {job_id: QueuePlace(places[job_id], len(line)) for job_id in ids if job_id in places}
+
+    def usage(self, ids: Collection[JobId]) -> Mapping[JobId, JobUsage]:
+        self._fail_if_told()
+        return {job_id: self.used[job_id] for job_id in ids if job_id in self.used}
+
+    def jobs(self) -> Sequence[JobSeen]:
+        self._fail_if_told()
+        return [
+            JobSeen(JobId(name), name, job.state, job.request.folder)
+            for name, job in self.jobs_by_name.items()
+            if name not in self.forgotten
+        ]
 
     def _move_on(self, job: MemoryJob | None) -> None:
         if job is None or job.state == JobState.ENDED:
@@ -77,11 +106,14 @@ class MemoryScheduler:
             if code is not None:
                 self.shell.write(JobFolder(job.request.folder).exit_code, str(code).encode())
                 job.state, job.exit_code = JobState.ENDED, code
-        elif sum(other.state == JobState.RUNNING for other in self.jobs.values()) < self.slots:
+        elif (
+            sum(other.state == JobState.RUNNING for other in self.jobs_by_name.values())
+            < self.slots
+        ):
             job.state = JobState.RUNNING
 
     def _report(self, job_id: JobId) -> JobReport:
-        job = self.jobs.get(job_id)
+        job = self.jobs_by_name.get(job_id)
         if job_id in self.silent:
             return JobReport(JobState.UNKNOWN, SOURCE)
         if job is None or job_id in self.forgotten:
@@ -116,13 +148,14 @@ def _volume() -> JsonDict:
     }  # fmt: skip
 
 
-def memory_cluster(work: Work = succeed, **other: float) -> Cluster:
-    """Return a cluster of its own in which every job does `work`."""
+def memory_cluster(work: Work = succeed, **other: Any) -> Cluster:
+    """Return a cluster of its own in which every job does `work`; `other` are fields of it."""
     shell = MemoryShell(folders={"/", "/jobs"})
-    return Cluster(
+    usual = Cluster(
         shell=shell, scheduler=MemoryScheduler(shell, work), workdir="/jobs", data_root="/data",
-        python="python3", python_path="/site", threads=1, **{"heartbeat_limit_s": 60.0, **other},
+        python="python3", python_path="/site", threads=1, heartbeat_limit_s=60.0,
     )  # fmt: skip
+    return replace(usual, **other)
 
 
 @cache

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core_app.errors import OutsideError, Rejected, Unreachable
-from processing_app.cluster.ports import SMALL_FILE, CommandResult
+from processing_app.cluster.ports import SMALL_FILE, CommandResult, Peek
 
 # Jobs get this and nothing else: the site's own environment holds its secrets.
 _PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -60,6 +60,9 @@ class LocalShell:
         except OSError as problem:
             raise _translated(problem) from problem
 
+    def read_many(self, wanted: Sequence[Peek]) -> list[bytes | None]:
+        return [_peek(one) for one in wanted]
+
     def make_folder(self, path: str) -> None:
         target = Path(path)
         try:
@@ -77,11 +80,21 @@ def _environment() -> dict[str, str]:
     return {"PATH": _PATH, "HOME": str(Path.home()), "LANG": "C.UTF-8"}
 
 
-def _read(path: str, most: int) -> bytes:
+def _peek(wanted: Peek) -> bytes | None:
+    try:
+        return _read(wanted.path, wanted.most, from_end=wanted.from_end)
+    except OSError:
+        return None
+
+
+def _read(path: str, most: int, *, from_end: bool = False) -> bytes:
     # A pipe that somebody left there would keep us waiting for ever.
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        facts = os.fstat(stream.fileno())
+        if not stat.S_ISREG(facts.st_mode):
             raise OSError(errno.EINVAL, "Not a regular file", path)
+        if from_end:
+            stream.seek(max(facts.st_size - most, 0))
         return stream.read(most)
 
 

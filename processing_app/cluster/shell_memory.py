@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from core_app.errors import OutsideError, Rejected, Unreachable
-from processing_app.cluster.ports import SMALL_FILE, CommandResult
+from processing_app.cluster.ports import SMALL_FILE, CommandResult, Peek
 
 Command = Callable[[Sequence[str], str], CommandResult]
 
@@ -44,6 +44,10 @@ class MemoryShell:
         content = self.files.get(path)
         return None if content is None else content[:most]
 
+    def read_many(self, wanted: Sequence[Peek]) -> list[bytes | None]:
+        self._fail_if_told()
+        return [self._peek(one) for one in wanted]
+
     def make_folder(self, path: str) -> None:
         self._fail_if_told()
         wanted = PurePosixPath(path)
@@ -52,6 +56,12 @@ class MemoryShell:
             if folder in self.files:
                 raise Rejected("not a folder", folder)
         self.folders.update(above)
+
+    def _peek(self, wanted: Peek) -> bytes | None:
+        content = self.files.get(wanted.path)
+        if content is None or not wanted.most:
+            return content and b""
+        return content[-wanted.most :] if wanted.from_end else content[: wanted.most]
 
     def _tail(self, argv: Sequence[str]) -> CommandResult:
         content = self.files.get(argv[-1])

@@ -10,7 +10,11 @@ from imaging_app.models import ImagingChannel
 from processing_app.models.atlases import Atlas
 from processing_app.models.runs import Step
 
-__all__ = ["Atlas", "Product"]
+__all__ = ["Artifact", "Atlas", "Product"]
+
+# What a viewer makes of a product: one of these, or an image.
+SEGMENTATIONS = frozenset({"raw_atlas"})
+ANNOTATIONS = frozenset({"cells"})
 
 
 class Product(models.Model):
@@ -23,6 +27,8 @@ class Product(models.Model):
         CORRECTED = "corrected", "Corrected"
         DOWNSIZED = "downsized", "Downsized"
         REGISTERED = "registered", "Registered"
+        RAW_ATLAS = "raw_atlas", "Atlas on the sample"
+        CELLS = "cells", "Cells"
 
     step = models.ForeignKey(Step, on_delete=models.PROTECT, related_name="products")
     kind = models.CharField(max_length=16, choices=Kind)
@@ -53,4 +59,40 @@ class Product(models.Model):
 
     @property
     def folder(self) -> DataPath:
+        return DataPath(self.path)
+
+    @property
+    def layer_type(self) -> str:
+        """Return what it is to a viewer: image, segmentation or annotation."""
+        if self.kind in SEGMENTATIONS:
+            return "segmentation"
+        return "annotation" if self.kind in ANNOTATIONS else "image"
+
+
+class Artifact(models.Model):
+    """What a step made that no viewer shows: a table, a registration, the placements of tiles."""
+
+    class Kind(models.TextChoices):
+        PLACEMENTS = "placements", "Placements of tiles"
+        REGISTRATION = "registration", "Registration"
+        REGIONS = "regions", "Table of regions"
+        QUALITY = "quality", "Quality figures"
+        EXPORT = "export", "OME-Zarr"
+
+    step = models.ForeignKey(Step, on_delete=models.PROTECT, related_name="artifacts")
+    kind = models.CharField(max_length=16, choices=Kind)
+    path = models.CharField(max_length=512, unique=True)
+    channel = models.ForeignKey(ImagingChannel, on_delete=models.PROTECT, related_name="artifacts")
+    facts = models.JSONField(default=dict)
+    made_at = models.DateTimeField(default=timezone.now)
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["channel_id", "kind"]
+
+    def __str__(self) -> str:
+        return self.path
+
+    @property
+    def place(self) -> DataPath:
         return DataPath(self.path)

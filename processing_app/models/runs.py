@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from core_app.models import Stateful, User, state_is_known
 from imaging_app.models import ImagingRequest
+from processing_app.models.clusters import Cluster, Deployment, Profile
 from processing_app.models.requests import ProcessingRequest
 from processing_app.pipelines import OF_DELIVERIES
 from processing_app.states import ATTEMPT_TABLE, RUN_TABLE, AttemptState, RunState
@@ -34,7 +35,11 @@ class Run(Stateful):
         ProcessingRequest, null=True, blank=True, on_delete=models.CASCADE, related_name="runs"
     )
     pipeline = models.CharField(max_length=32)
-    cluster = models.CharField(max_length=32, default="default")
+    cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="runs")
+    profile = models.ForeignKey(
+        Profile, null=True, blank=True, on_delete=models.SET_NULL, related_name="+",
+        help_text="For every step of this run, instead of the usual one.",
+    )  # fmt: skip
     pipeline_version = models.CharField(max_length=32)
     code_commit = models.CharField(max_length=40, blank=True)
     parameters = models.JSONField(default=dict, blank=True)
@@ -78,6 +83,14 @@ class Step(models.Model):
     outputs = models.JSONField(default=dict)
     # What the product will be: kind, channel id, side, voxel size. Empty: the step makes none.
     product = models.JSONField(default=dict, blank=True)
+    # What else is kept in the books of what it makes: kind, channel id, name of the output.
+    artifact = models.JSONField(default=dict, blank=True)
+    # Of an array job; 0: one job without tasks.
+    tasks = models.PositiveIntegerField(default=0)
+    # What this step asks for, if anything is said: cpus, memory_mb, minutes.
+    resources = models.JSONField(default=dict, blank=True)
+    # Pixels (y, x) of the planes that it reads, at the most; empty where nobody knows.
+    plane_yx = models.JSONField(default=list, blank=True)
 
     class Meta:
         ordering: ClassVar = ["run_id", "position"]
@@ -92,6 +105,11 @@ class Step(models.Model):
 class Attempt(Stateful):
     """One try at one step, as one job of the scheduler."""
 
+    class Folder(models.TextChoices):
+        KEPT = "kept", "kept"
+        COMPRESSED = "compressed", "compressed"
+        REMOVED = "removed", "removed"
+
     TABLE = ATTEMPT_TABLE
     KIND = "attempt"
 
@@ -99,6 +117,14 @@ class Attempt(Stateful):
     number = models.PositiveSmallIntegerField()
     job_id = models.CharField(max_length=64, blank=True)
     leased_until = models.DateTimeField(default=timezone.now)
+    leased_by = models.CharField(max_length=32, blank=True, editable=False)
+    # What was asked of the scheduler, as in cluster.ports.Resources, and for which tasks.
+    resources = models.JSONField(default=dict)
+    tasks = models.JSONField(default=list)
+    tasks_done = models.JSONField(default=list, help_text="Those that succeeded.")
+    deployment = models.ForeignKey(
+        Deployment, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     submitted_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
@@ -112,6 +138,13 @@ class Attempt(Stateful):
     trouble = models.CharField(
         max_length=300, blank=True, help_text="Why it waits, if the cluster is silent."
     )
+    word = models.CharField(max_length=64, blank=True, help_text="What the scheduler calls it.")
+    detail = models.CharField(max_length=200, blank=True, help_text="Why it waits.")
+    counts = models.JSONField(default=dict, help_text="Tasks of an array, by state.")
+    queue_position = models.PositiveIntegerField(null=True)
+    queue_length = models.PositiveIntegerField(null=True)
+    expected_start_at = models.DateTimeField(null=True)
+    node = models.CharField(max_length=200, blank=True)
     reason = models.CharField(max_length=32, blank=True)
     message = models.TextField(blank=True)
     problems = models.JSONField(default=list)
@@ -121,6 +154,11 @@ class Attempt(Stateful):
     input_digest = models.CharField(max_length=64, blank=True)
     progress = models.JSONField(default=dict)
     log_tail = models.TextField(blank=True)
+    log_wanted_until = models.DateTimeField(null=True, help_text="Somebody follows the log.")
+    log_read_at = models.DateTimeField(null=True)
+    folder_state = models.CharField(
+        max_length=10, choices=Folder, default=Folder.KEPT, editable=False
+    )
     state = models.CharField(
         max_length=16, choices=AttemptState, default=AttemptState.NEW, editable=False
     )
@@ -150,6 +188,17 @@ class Attempt(Stateful):
         """
         run = self.step.run
         return f"ls-r{run.pk}-{int(run.created_at.timestamp()):x}-{self.step.key}-a{self.number}"
+
+
+class AttemptLog(models.Model):
+    """What an attempt wrote while it worked, packed; of a long one the end."""
+
+    attempt = models.OneToOneField(Attempt, on_delete=models.CASCADE, related_name="log")
+    packed = models.BinaryField(help_text="gzip of a text")
+    is_cut = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"log of {self.attempt}"
 
 
 class StepReport(models.Model):

@@ -3,20 +3,33 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import Prefetch
-from django.utils import timezone
 
-from core_app.errors import OutsideError, StaleState
+from core_app.batches import batched
+from core_app.errors import Misconfigured, OutsideError, Silent
 from processing_app import planning
 from processing_app.cluster.ports import Cluster, JobId, JobReport, JobState
 from processing_app.models import Attempt, Run
 from processing_app.planning import Finish, Start, Try
-from processing_app.services import attempts, claims, collecting, mistakes, runs
+from processing_app.services import (
+    attempts,
+    claims,
+    clusters,
+    collecting,
+    handing_in,
+    looking,
+    partly,
+    places,
+    runs,
+    tries,
+)
+from processing_app.services.demands import Demands
+from processing_app.services.guarding import Guard
 from processing_app.states import AttemptState
 
 logger = logging.getLogger(__name__)
@@ -25,12 +38,19 @@ logger = logging.getLogger(__name__)
 _ATTEMPTS = Prefetch(
     "steps__attempts",
     queryset=Attempt.objects.only(
-        "step_id", "number", "state", "reason", "created_at", "cancel_requested_at"
+        "step_id", "number", "state", "reason", "created_at", "cancel_requested_at", "resources"
     ),
 )
 
 A = AttemptState
-TO_SUBMIT = frozenset({A.NEW, A.STAGED, A.SUBMITTING})
+NOT_HANDED_IN = frozenset({A.NEW, A.STAGED})
+TO_SUBMIT = NOT_HANDED_IN | {A.SUBMITTING}
+# Attempts that are claimed together: as many as are surely done with within their lease.
+AT_ONCE = 25
+LOOKED_AT_ONCE = 500
+# Plain processes of this host are asked at every tick.
+NEVER_GATED_S = 1.0
+QUEUE_LOOKS_S = 60.0
 
 
 @dataclass(slots=True)
@@ -56,125 +76,173 @@ class TickSummary:
 
 
 def tick(cluster: Cluster, *, budget: timedelta) -> TickSummary:
-    """Do what is due now, as far as the time allows; what is left is due the next time."""
+    """Do what is due now on one cluster, as far as the time allows; the rest is due next time."""
     summary = TickSummary()
-    clock = _Clock(budget)
-    _plan(summary)
-    for pk in claims.due(TO_SUBMIT):
-        if clock.has_time():
-            summary.submitted += _carry(pk, attempts.hand_in, cluster, summary)
-    _look(cluster, clock, summary)
-    for pk in claims.due(frozenset({A.COLLECTING})):
-        if clock.has_time():
-            summary.collected += _carry(pk, collecting.collect, cluster, summary)
-    _plan(summary)
-    summary.active = Run.objects.filter(state__in=runs.ACTIVE).exists()
+    clock = Clock(budget)
+    plan(summary)
+    serve(cluster, clock, summary)
+    plan(summary)
+    partly.note_all()
+    summary.active = is_active()
     return summary
 
 
-class _Clock:
+def is_active() -> bool:
+    """Return True while any run is planned or at work."""
+    return Run.objects.filter(state__in=runs.ACTIVE).exists()
+
+
+class Clock:
+    """How much time is left for a tick."""
+
     def __init__(self, budget: timedelta) -> None:
         self._end = time.monotonic() + budget.total_seconds()
 
     def has_time(self) -> bool:
         return time.monotonic() < self._end
 
+    def half(self) -> "Clock":
+        """Return one for half of what is left, so that the rest has its turn as well."""
+        return Clock(timedelta(seconds=max(self._end - time.monotonic(), 0.0) / 2))
 
-def _carry(
-    pk: int, work: Callable[[Attempt, Cluster], bool], cluster: Cluster, summary: TickSummary
-) -> bool:
-    """Claim one attempt and work on it. Return True if it moved on."""
-    attempt = claims.claim(pk)
-    if attempt is None:
-        return False
+
+def serve(cluster: Cluster, clock: Clock, summary: TickSummary) -> None:
+    """Hand in, look and collect on one cluster. Silence of the cluster ends it, and is noted.
+
+    Nothing is written about the attempts then: what the cluster does not say is not theirs.
+    """
+    status = clusters.status_of(cluster.name)
+    guard = Guard(cluster, summary.troubles)
     try:
-        return _guarded(attempt, lambda: work(attempt, cluster), cluster, summary)
-    finally:
-        claims.release([attempt])
-
-
-def _guarded(
-    attempt: Attempt, work: Callable[[], bool], cluster: Cluster, summary: TickSummary
-) -> bool:
-    """Work on one attempt, so that whatever happens stays its own affair."""
-    try:
-        moved = work()
+        if status.frozen_at is None:
+            _hand_in(cluster, clock.half(), guard, summary)
+        else:
+            _adopt(cluster, clock.half(), guard)
+        asked = _look(cluster, clock, guard, summary)
+        asked += _collect(cluster, clock, guard, summary)
+    except Misconfigured as wrong:
+        summary.troubles.append(f"{cluster.name}: {wrong}")
+        logger.error("the cluster %s cannot be used: %s", cluster.name, wrong)
+        clusters.pause(status, str(wrong))
     except OutsideError as trouble:
-        _note(trouble, attempt, summary)
-    except StaleState:
-        pass  # another driver was faster; its work counts
-    except Exception as mistake:
-        mistakes.stumble(attempt, mistake, cluster)
-        summary.troubles.append(f"{attempt.job_name}: {type(mistake).__name__}")
+        # Silence, or anything else that is not about one attempt.
+        summary.troubles.append(f"{cluster.name}: {trouble}")
+        logger.warning("the cluster %s gives no answer: %s", cluster.name, trouble)
+        clusters.fell_silent(status, str(trouble))
     else:
-        mistakes.recovered(attempt)
-        return moved
-    return False
+        if asked or summary.submitted:
+            clusters.answered(status)
 
 
-def _look(cluster: Cluster, clock: _Clock, summary: TickSummary) -> None:
+def _hand_in(cluster: Cluster, clock: Clock, guard: Guard, summary: TickSummary) -> None:
+    """A few at a time: a submission takes long, and a claim lasts a minute."""
+    for pks in batched(claims.due(TO_SUBMIT, cluster.name), AT_ONCE):
+        if not clock.has_time():
+            return
+        with claims.held(pks) as held:
+            summary.submitted += handing_in.hand_in_all(held, cluster, guard)
+
+
+def _adopt(cluster: Cluster, clock: Clock, guard: Guard) -> None:
+    """A job that was handed in before the freeze is watched, also if its id was not saved."""
+    for pks in batched(claims.due(frozenset({A.SUBMITTING}), cluster.name), AT_ONCE):
+        if not clock.has_time():
+            return
+        with claims.held(pks) as held:
+            handing_in.adopt_all(held, cluster, guard)
+
+
+def _look(cluster: Cluster, clock: Clock, guard: Guard, summary: TickSummary) -> int:
     """Ask the scheduler once about every job that is due, then judge each by the answer."""
-    held = claims.claim_all(claims.due(planning.WATCHED))
-    try:
-        reports = _poll(cluster, held)
-        for attempt in held:
-            if clock.has_time() and claims.is_ours(attempt):
-                report = reports.get(JobId(attempt.job_id), _unasked(attempt))
-                summary.polled += _look_at(attempt, report, cluster, summary)
-    finally:
-        claims.release(held)
+    slack = timedelta(seconds=cluster.between_looks_s / 2)
+    due = claims.jobs_due(planning.WATCHED, cluster.name, slack=slack)
+    if not due or not _may_ask(cluster):
+        return 0
+    reports, took = _poll(cluster, sorted({JobId(job_id) for job_id in due.values() if job_id}))
+    clusters.poll_took(cluster.name, took, interval_s=cluster.between_looks_s)
+    for pks in batched(due, LOOKED_AT_ONCE):
+        if not clock.has_time():
+            break
+        with claims.held(pks) as held:
+            summary.polled += looking.look_at_all(held, reports, cluster, guard)
+    waiting = [job_id for job_id, report in reports.items() if report.state == JobState.QUEUED]
+    if waiting and clusters.take_queue_look(cluster.name, interval_s=_queue_interval(cluster)):
+        places.note(cluster, waiting)
+    return len(due)
 
 
-def _look_at(attempt: Attempt, report: JobReport, cluster: Cluster, summary: TickSummary) -> bool:
-    def look() -> bool:
-        attempts.look(attempt, report, cluster)
+def _may_ask(cluster: Cluster) -> bool:
+    """A scheduler that others share is asked once in its interval, however many drive."""
+    if cluster.between_looks_s <= NEVER_GATED_S:
         return True
-
-    return _guarded(attempt, look, cluster, summary)
-
-
-def _note(trouble: OutsideError, attempt: Attempt, summary: TickSummary) -> None:
-    """For the person who watches, for the operator, and so that it is tried again later."""
-    attempts.pause(attempt, str(trouble))
-    summary.troubles.append(f"{attempt.job_name}: {trouble}")
-    logger.warning("attempt %s of run %s waits: %s", attempt.pk, attempt.step.run_id, trouble)
+    return clusters.take_poll(cluster.name, interval_s=cluster.between_looks_s)
 
 
-def _poll(cluster: Cluster, held: list[Attempt]) -> Mapping[JobId, JobReport]:
-    ids = sorted({JobId(attempt.job_id) for attempt in held if attempt.job_id})
+def _queue_interval(cluster: Cluster) -> float:
+    return max(QUEUE_LOOKS_S, cluster.between_looks_s)
+
+
+def _collect(cluster: Cluster, clock: Clock, guard: Guard, summary: TickSummary) -> int:
+    due = claims.due(frozenset({A.COLLECTING}), cluster.name)
+    for pks in batched(due, AT_ONCE):
+        if not clock.has_time():
+            break
+        with claims.held(pks) as held:
+            summary.collected += collecting.collect_all(held, cluster, guard)
+    return len(due)
+
+
+def _poll(cluster: Cluster, ids: Sequence[JobId]) -> tuple[Mapping[JobId, JobReport], float]:
+    """Return a report for every id, and how long that took. Raises Silent and Misconfigured."""
     if not ids:
-        return {}
+        return {}, 0.0
+    begun = time.monotonic()
     try:
-        return cluster.scheduler.poll(ids)
+        reports = cluster.scheduler.poll(ids)
+    except (Silent, Misconfigured):
+        raise
     except OutsideError as trouble:
         logger.warning("the scheduler gave no answer about %d jobs: %s", len(ids), trouble)
         words = str(trouble)
     except Exception as mistake:
         logger.exception("the answer of the scheduler about %d jobs was not understood", len(ids))
         words = f"The scheduler's answer was not understood ({type(mistake).__name__})."
-    return dict.fromkeys(ids, JobReport(JobState.UNKNOWN, "no answer", detail=words))
+    else:
+        return reports, time.monotonic() - begun
+    unknown = JobReport(JobState.UNKNOWN, "no answer", detail=words)
+    return dict.fromkeys(ids, unknown), time.monotonic() - begun
 
 
-def _unasked(attempt: Attempt) -> JobReport:
-    """A cancelled attempt whose id was never saved: there is nothing to ask about."""
-    return JobReport(JobState.GONE, "no job id")
-
-
-def _plan(summary: TickSummary) -> None:
+def plan(summary: TickSummary) -> None:
     """Begin, continue and end runs. Each in its own transaction, with its row locked."""
     # Most runs only wait for their jobs: they are read together, and without a lock.
     waiting = Run.objects.filter(state__in=runs.ACTIVE).order_by("id")
-    active = list(waiting.prefetch_related("steps", _ATTEMPTS))
-    places = Counter(map(_place, active))
+    active = list(waiting.select_related("cluster", "profile").prefetch_related("steps", _ATTEMPTS))
+    # Also where the cluster is frozen or paused: nobody has to wait for it.
+    if early := _cancelled_early(active):
+        handing_in.end_cancelled(Guard(None, summary.troubles), early)
+    writers = Counter(map(_place, active))
+    amounts = Demands()
     for run in active:
         try:
-            if _acts(run, alone=places[_place(run)] == 1):
+            if _acts(run, amounts, alone=writers[_place(run)] == 1):
                 with transaction.atomic():
-                    _follow_plan(runs.locked(run.pk), summary)
+                    _follow_plan(runs.locked(run.pk), amounts, summary)
         except Exception:
             # A mistake of ours, loud in the log; the other runs go on.
             logger.exception("run %s could not be planned", run.pk)
             summary.troubles.append(f"{run} could not be planned")
+
+
+def _cancelled_early(active: Sequence[Run]) -> list[int]:
+    """Return the ids of attempts that were cancelled before their jobs were handed in."""
+    return [
+        attempt.pk
+        for run in active
+        for step in run.steps.all()
+        for attempt in step.attempts.all()
+        if attempt.state in NOT_HANDED_IN and attempt.cancel_requested_at
+    ]
 
 
 def _place(run: Run) -> tuple[str, int]:
@@ -182,23 +250,26 @@ def _place(run: Run) -> tuple[str, int]:
     return run.pipeline, run.imaging_request_id
 
 
-def _acts(run: Run, *, alone: bool) -> list[Start | Try | Finish]:
+def _acts(run: Run, amounts: Demands, *, alone: bool) -> list[Start | Try | Finish]:
     """Return what the run needs next: nothing while the one whose key it took is being stopped."""
     if run.state not in runs.ACTIVE or (run.active_key and not alone):
         return []
-    steps = run.steps.all()
-    facts = [attempts.step_facts(step, since=run.state_since) for step in steps]
+    steps = list(run.steps.all())
+    for step in steps:
+        step.run = run
+    facts = [attempts.step_facts(step, since=run.state_since, amounts=amounts) for step in steps]
     return planning.plan_run(run.state, facts)
 
 
-def _follow_plan(run: Run, summary: TickSummary) -> None:
+def _follow_plan(run: Run, amounts: Demands, summary: TickSummary) -> None:
     steps = {step.key: step for step in run.steps.all()}
-    for act in _acts(run, alone=runs.is_alone(run)):
+    for act in _acts(run, amounts, alone=runs.is_alone(run)):
         match act:
             case Start():
                 runs.begin(run)
-            case Try(key, number, after):
-                runs.add_attempt(steps[key], number=number, not_before=timezone.now() + after)
+            case Try(key):
+                steps[key].run = run
+                tries.add(steps[key], act, amounts)
                 summary.planned += 1
             case Finish(state, note):
                 runs.finish(run, state, by=None, note=note)

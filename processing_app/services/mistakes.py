@@ -20,7 +20,7 @@ MOST_STUMBLES = 5
 FIRST_PAUSE = timedelta(seconds=10)
 
 
-def stumble(attempt: Attempt, mistake: Exception, cluster: Cluster) -> None:
+def stumble(attempt: Attempt, mistake: Exception, cluster: Cluster | None) -> None:
     """Leave the attempt alone for a while, or end it as INTERNAL if that did not help.
 
     To be called where the exception was caught, so that the log has the traceback: a mistake in our
@@ -47,10 +47,11 @@ def recovered(attempt: Attempt) -> None:
         Attempt.objects.filter(pk=attempt.pk).update(stumbles=0)
 
 
-def _give_up(attempt: Attempt, mistake: Exception, cluster: Cluster) -> None:
+def _give_up(attempt: Attempt, mistake: Exception, cluster: Cluster | None) -> None:
     try:
         with suppress(OutsideError):
-            attempts.call_off(attempt, cluster)
+            if cluster is not None:
+                attempts.call_off(attempt, cluster)
     except Exception:
         # It may be the same mistake. A retry stops the job before it begins.
         logger.exception("attempt %s: its job could not be called off", attempt.pk)

@@ -1,36 +1,35 @@
 """Rounds of processing that were asked for: opened here, moved along by their runs."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from core_app.changes import changed, removed
 from core_app.errors import NotAllowed, NotReady, Taken
-from core_app.models import User
+from core_app.models import Event, User
 from core_app.roles import Action, can
 from core_app.transitions import advance, advance_many, born, born_many
 from imaging_app.models import ImagingChannel, ImagingRequest, ImagingResolution, Objective
 from imaging_app.services.rounds import Asked
 from imaging_app.states import ImagingState
+from processing_app import mails
 from processing_app.models import Atlas, ProcessingRequest, ProcessingResolution, Run
+from processing_app.pipelines import STARTED
 from processing_app.states import ProcessingState, RunState
 from requests_app.models import Request
 from requests_app.plans import ResolutionPlan
 
 IMAGES_FIT = "an objective was chosen whose images can be processed"
 IMAGES_UNFIT = "no objective is left whose images can be processed"
+NOT_WANTED = "Not wanted: "
 # What a new row takes over from the one beside it.
 AS_WANTED = ("atlas", "final_orientation", "notes_for_processor")
 
 Keys = Mapping[int, dict[str, object]]
 
-_OF_RUN = {
-    RunState.RUNNING: ProcessingState.RUNNING,
-    RunState.SUCCEEDED: ProcessingState.COMPLETE,
-    RunState.FAILED: ProcessingState.FAILED,
-    RunState.CANCELLED: ProcessingState.CANCELLED,
-}
+_ACTIVE = frozenset({RunState.PLANNED, RunState.RUNNING})
 
 
 def processing_pipeline_for(objective: Objective) -> str | None:
@@ -39,7 +38,7 @@ def processing_pipeline_for(objective: Objective) -> str | None:
     An objective names the pipelines it is fit for; one is offered here only once its steps exist.
     The raw pipeline is none of them: it runs for every delivery, without being asked for.
     """
-    return None
+    return next((STARTED[name] for name in objective.pipelines if name in STARTED), None)
 
 
 def is_processable(objective: Objective) -> bool:
@@ -122,13 +121,19 @@ def _open_late(imaging_request: ImagingRequest, places: set[tuple[int, bool]], *
 
 
 def _open_or_cancel(first: ProcessingRequest, *, is_wanted: bool, by: User) -> str:
-    if is_wanted and first.state == ProcessingState.CANCELLED:
+    if is_wanted and first.state == ProcessingState.CANCELLED and not _is_not_wanted(first):
         advance(first, ProcessingState.WAITING, by=by, note=IMAGES_FIT)
         return "processing waits for the images again"
     if not is_wanted and first.state == ProcessingState.WAITING:
         advance(first, ProcessingState.CANCELLED, by=by, note=IMAGES_UNFIT)
         return "its processing is cancelled, because no image of it can be processed"
     return ""
+
+
+def _is_not_wanted(first: ProcessingRequest) -> bool:
+    """Return True if a person said so; then it is not opened again by what is imaged."""
+    last = Event.objects.filter(kind=first.KIND, object_id=first.pk, to=first.state).last()
+    return last is not None and last.note.startswith(NOT_WANTED)
 
 
 def _match_places(opened: ProcessingRequest, places: set[tuple[int, bool]]) -> None:
@@ -177,13 +182,31 @@ def _key_of(row: ProcessingResolution) -> dict[str, object]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class PlaceWish:
+    """What is wanted of one objective and side in another round."""
+
+    atlas: Atlas | None = None
+    final_orientation: str = ImagingChannel.Orientation.SAGITTAL
+    notes: str = ""
+
+
+# By objective (the id of its row in the round of imaging) and side.
+PlaceWishes = Mapping[tuple[int, bool], PlaceWish]
+
+
 def open_processing_request(
-    imaging_request: ImagingRequest, *, by: User, atlas: Atlas | None = None
+    imaging_request: ImagingRequest,
+    *,
+    by: User,
+    atlas: Atlas | None = None,
+    wishes: PlaceWishes | None = None,
 ) -> ProcessingRequest:
     """Ask for another round of processing of finished imaging.
 
-    Raises NotAllowed, NotReady (imaging is not finished, or no pipeline takes such images) and
-    Taken if somebody else asked at the same moment.
+    `atlas` is that of every objective which `wishes` do not speak of. Raises NotAllowed, NotReady
+    (imaging is not finished, or no pipeline takes such images) and Taken if somebody else asked at
+    the same moment.
     """
     if not can(by, Action.START_PROCESSING, imaging_request.sample.request):
         raise NotAllowed("Only the owner and processing staff may ask for processing.")
@@ -194,7 +217,7 @@ def open_processing_request(
         raise NotReady("No pipeline of this installation processes images of these objectives.")
     try:
         with transaction.atomic():
-            return _open(imaging_request, wanted, by=by, atlas=atlas)
+            return _open(imaging_request, wanted, wishes or {}, by=by, otherwise=PlaceWish(atlas))
     except IntegrityError:
         raise Taken(
             "Somebody else asked for processing at the same moment. Reload the page."
@@ -202,11 +225,34 @@ def open_processing_request(
 
 
 def follow(run: Run, *, by: User | None) -> None:
-    """Move the round of processing that a run belongs to along with the run, if it has one."""
-    request = run.processing_request
-    wanted = _OF_RUN.get(RunState(run.state))
-    if request is not None and wanted is not None and request.TABLE.allows(request.state, wanted):
+    """Move the round of processing that a run belongs to along with its runs, if it has one."""
+    if run.processing_request_id is None:
+        return
+    request = ProcessingRequest.objects.select_for_update().get(pk=run.processing_request_id)
+    wanted = _together(newest_runs(request))
+    if wanted != request.state and request.TABLE.allows(request.state, wanted):
         advance(request, wanted, by=by)
+        if wanted == ProcessingState.COMPLETE:
+            mails.tell_processed(request)
+
+
+def newest_runs(request: ProcessingRequest) -> list[Run]:
+    """Return the run that counts of each pipeline of a round."""
+    newest: dict[str, Run] = {}
+    for run in request.runs.order_by("pk"):
+        newest[run.pipeline] = run
+    return list(newest.values())
+
+
+def _together(runs: Sequence[Run]) -> str:
+    """Return the state of a round whose runs are these: it is as well as the worst of them."""
+    states = {RunState(run.state) for run in runs}
+    if states & _ACTIVE:
+        return ProcessingState.RUNNING
+    if RunState.FAILED in states:
+        return ProcessingState.FAILED
+    done = states == {RunState.SUCCEEDED}
+    return ProcessingState.COMPLETE if done else ProcessingState.CANCELLED
 
 
 def cancel_open(request: Request, *, by: User | None, note: str = "") -> None:
@@ -240,19 +286,34 @@ def _takes(resolution: ImagingResolution) -> bool:
 def _open(
     imaging_request: ImagingRequest,
     wanted: list[ImagingResolution],
+    wishes: PlaceWishes,
     *,
     by: User,
-    atlas: Atlas | None,
+    otherwise: PlaceWish,
 ) -> ProcessingRequest:
     last = imaging_request.processing_requests.aggregate(last=Max("number"))["last"] or 0
     opened = ProcessingRequest.objects.create(imaging_request=imaging_request, number=last + 1)
-    for resolution in wanted:
-        sides = resolution.channels.values_list("ventral_up", flat=True).distinct()
-        ProcessingResolution.objects.bulk_create(
-            ProcessingResolution(
-                processing_request=opened, resolution=resolution, ventral_up=side, atlas=atlas
-            )
-            for side in sorted(sides)
-        )
+    rows = ProcessingResolution.objects.bulk_create(
+        _row(opened, resolution, side, wishes.get((resolution.pk, side), otherwise))
+        for resolution in wanted
+        for side in sorted(set(resolution.channels.values_list("ventral_up", flat=True)))
+    )
     born(opened, by=by)
+    changed(*rows)
     return opened
+
+
+def _row(
+    opened: ProcessingRequest,
+    resolution: ImagingResolution,
+    ventral_up: bool,  # noqa: FBT001  # the side, as the row has it
+    wish: PlaceWish,
+) -> ProcessingResolution:
+    return ProcessingResolution(
+        processing_request=opened,
+        resolution=resolution,
+        ventral_up=ventral_up,
+        atlas=wish.atlas,
+        final_orientation=wish.final_orientation,
+        notes_for_processor=wish.notes.strip(),
+    )

@@ -5,11 +5,14 @@ import pytest
 from processing_app.cluster.ports import CommandResult
 from processing_app.cluster.shell_local import LocalShell
 from processing_app.cluster.shell_memory import MemoryShell
-from tests.support.clusters import DirectJobs, MemoryJobs
+from tests.support import slurm
+from tests.support.clusters import DirectJobs, MemoryJobs, SlurmJobs
 
 
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture(params=["local", "memory", pytest.param("ssh", marks=pytest.mark.ssh)])
 def shell(request, tmp_path):
+    if request.param == "ssh":
+        return request.getfixturevalue("ssh_shell")
     if request.param == "local":
         return LocalShell()
     commands = {
@@ -21,11 +24,22 @@ def shell(request, tmp_path):
     return MemoryShell(folders=above, commands=commands)
 
 
-@pytest.fixture(params=["direct", "memory"])
+@pytest.fixture(params=["direct", "memory", *slurm.BOTH])
 def jobs(request, tmp_path):
     if request.param == "memory":
         yield MemoryJobs()
         return
-    direct = DirectJobs(tmp_path)
-    yield direct
-    direct.stop_all()
+    if request.param == "direct":
+        jobs = DirectJobs(tmp_path)
+    else:
+        jobs = SlurmJobs(request.getfixturevalue(request.param), tmp_path)
+    yield jobs
+    jobs.stop_all()
+
+
+@pytest.fixture(params=slurm.BOTH)
+def slurm_jobs(request, tmp_path):
+    """What plain processes cannot do, such as arrays."""
+    jobs = SlurmJobs(request.getfixturevalue(request.param), tmp_path)
+    yield jobs
+    jobs.stop_all()

@@ -37,6 +37,13 @@ def stubborn(jobs, name):
     return job_id
 
 
+def test_an_exit_code_that_tells_of_a_signal_is_kept(jobs):
+    job_id = jobs.scheduler.submit(jobs.job("one", exit_code=137))
+    reaches(jobs, job_id, JobState.ENDED)
+
+    assert report_of(jobs, job_id).exit_code == 137
+
+
 def test_a_killed_job_is_gone(jobs):
     job_id = jobs.scheduler.submit(jobs.job("one", seconds=30))
     reaches(jobs, job_id, JobState.RUNNING)

@@ -3,6 +3,7 @@
 import pytest
 
 from core_app.errors import Rejected, Unreachable
+from processing_app.cluster.ports import Peek
 
 
 @pytest.fixture
@@ -104,3 +105,31 @@ def test_a_folder_is_not_read_as_a_file(shell, folder):
 
     with pytest.raises(Rejected):
         shell.read(f"{folder}/a")
+
+
+def test_many_files_are_read_in_the_order_asked_for(shell, folder):
+    shell.write(f"{folder}/a", b"0123456789")
+    shell.write(f"{folder}/b", bytes(range(256)))
+    shell.make_folder(f"{folder}/c")
+    wanted = [
+        Peek(f"{folder}/b"),
+        Peek(f"{folder}/a", most=4),
+        Peek(f"{folder}/missing"),
+        Peek(f"{folder}/a", most=3, from_end=True),
+        Peek(f"{folder}/c"),
+        Peek(f"{folder}/a", most=100, from_end=True),
+    ]
+
+    found = shell.read_many(wanted)
+
+    assert found == [bytes(range(256)), b"0123", None, b"789", None, b"0123456789"]
+
+
+def test_no_file_wanted_is_none_read(shell):
+    assert shell.read_many([]) == []
+
+
+def test_an_empty_file_is_not_a_missing_one(shell, folder):
+    shell.write(f"{folder}/a", b"")
+
+    assert shell.read_many([Peek(f"{folder}/a"), Peek(f"{folder}/a", from_end=True)]) == [b"", b""]

@@ -1,10 +1,10 @@
 """Checks of raw data in tests: the real step, in this process, for one sample alone."""
 
 from dataclasses import asdict
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from core_app.models import User
 from imaging_app import selectors, workflows
@@ -19,7 +19,10 @@ from processing_app.cluster.shell_memory import MemoryShell
 from processing_app.cluster.workdir import JobFolder
 from processing_app.models import Run
 from processing_app.pipelines import CHECK
-from processing_app.services import attempts, collecting, runs
+from processing_app.planning import Try
+from processing_app.services import claims, collecting, handing_in, looking, runs, tries
+from processing_app.services.demands import Demands
+from processing_app.services.guarding import Guard
 from processing_app.states import AttemptState, RunState
 
 AT = "2030-01-07T12:00:00.000+00:00"
@@ -53,14 +56,17 @@ def carry_out(run: Run, cluster: Cluster | None = None) -> Run:
     cluster = cluster or memory_cluster(do_the_work)
     with transaction.atomic():
         runs.begin(run)
+    guard = Guard(cluster, [])
     for step in run.steps.order_by("position"):
         with transaction.atomic():
-            attempt = runs.add_attempt(step, number=1, not_before=timezone.now())
-        attempts.hand_in(attempt, cluster)
+            made = tries.add(step, Try(step.key, 1, timedelta(0)), Demands())
+        (attempt,) = claims.take([made.pk])
+        handing_in.hand_in_all([attempt], cluster, guard)
         while attempt.state != AttemptState.COLLECTING:
-            report = cluster.scheduler.poll([JobId(attempt.job_id)])[JobId(attempt.job_id)]
-            attempts.look(attempt, report, cluster)
-        collecting.collect(attempt, cluster)
+            reports = cluster.scheduler.poll([JobId(attempt.job_id)])
+            looking.look_at_all([attempt], reports, cluster, guard)
+        collecting.collect_all([attempt], cluster, guard)
+        assert guard.troubles == []
         attempt.refresh_from_db()
         if attempt.state != AttemptState.SUCCEEDED:
             with transaction.atomic():

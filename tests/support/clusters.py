@@ -5,7 +5,7 @@ import pkgutil
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -24,18 +24,21 @@ from imaging_app.workflows import complete_imaging
 from pipeline.contract import FAILED, Problem, StepResult
 from pipeline.phantom import plane_file, write_delivery
 from processing_app.cluster.direct import Direct
-from processing_app.cluster.ports import Cluster, JobId, JobRequest, JobState
+from processing_app.cluster.ports import Cluster, JobId, JobRequest, JobState, Resources
 from processing_app.cluster.scheduler_memory import memory_cluster, succeed
 from processing_app.cluster.shell_local import LocalShell
 from processing_app.cluster.shell_memory import MemoryShell
+from processing_app.cluster.slurm import Slurm
 from processing_app.cluster.workdir import JobFolder, folder_of
-from processing_app.models import Attempt, Run
+from processing_app.models import Attempt, ClusterStatus, Run
 from processing_app.pipelines import RAW
 from processing_app.services import driving, runs
 from processing_app.states import AttemptState
 from requests_app.workflows import reopen_imaging
 from tests.support import scenarios
 from tests.support.checks import check_delivery
+from tests.support.slurm import PrivateSlurm
+from tests.support.slurm_files import ALL_SLOTS, SLOTS
 
 ROOT = Path(__file__).parents[2]
 SUBFOLDER = "brain_488"
@@ -130,6 +133,7 @@ def make_due() -> None:
     past = timezone.now() - timedelta(seconds=1)
     Attempt.objects.filter(leased_until__gt=past).update(leased_until=past)
     Attempt.objects.filter(next_look_at__gt=past).update(next_look_at=past)
+    ClusterStatus.objects.update(next_poll_at=past, next_try_at=past, next_queue_look_at=past)
 
 
 def let_pass(seconds: float) -> None:
@@ -198,10 +202,17 @@ class MemoryJobs:
     def limit_slots(self, slots: int) -> None:
         self.scheduler.slots = slots
 
+    def times_worked(self, job: JobRequest) -> int:
+        return len((self.shell.read(f"{job.folder}/worked") or b"").splitlines())
+
 
 def _sleep_in_memory(job: JobRequest, shell: MemoryShell) -> int | None:
     seconds, exit_code = shell.files[JobFolder(job.folder).script].decode().split()
-    return None if float(seconds) else int(exit_code)
+    if float(seconds):
+        return None
+    worked = f"{job.folder}/worked"
+    shell.write(worked, (shell.read(worked) or b"") + b"once\n")
+    return int(exit_code)
 
 
 class DirectJobs:
@@ -215,12 +226,16 @@ class DirectJobs:
     def job(self, name: str, *, seconds: float = 0.0, exit_code: int = 0) -> JobRequest:
         folder = folder_of(self.workdir, name)
         self.shell.make_folder(folder.path)
-        script = f"cd {folder.path}; sleep {seconds}; echo {exit_code} >.x; mv .x exit_code\n"
+        work = f"echo once >>worked; sleep {seconds}"
+        script = f"cd {folder.path}; {work}; echo {exit_code} >.x; mv .x exit_code\n"
         self.shell.write(folder.script, script.encode())
         return JobRequest(name, folder.path, folder.script)
 
     def limit_slots(self, slots: int) -> None:
         self.scheduler.slots = slots
+
+    def times_worked(self, job: JobRequest) -> int:
+        return _times_worked(job)
 
     def stop_all(self) -> None:
         """Leave no process behind."""
@@ -230,7 +245,56 @@ class DirectJobs:
                 time.sleep(0.05)
 
 
-def reaches(jobs: MemoryJobs | DirectJobs, job_id: str, state: JobState) -> bool:
+class SlurmJobs:
+    """Jobs of a private Slurm. Licenses stand for slots, since any Slurm counts them."""
+
+    def __init__(self, slurm: PrivateSlurm, folder: Path) -> None:
+        self.shell = LocalShell()
+        self.slurm = slurm
+        self.workdir = str(folder)
+        self.scheduler = Slurm(self.shell, self.workdir, environment=slurm.environment)
+        self._options: tuple[str, ...] = ()
+
+    def job(
+        self, name: str, *, seconds: float = 0.0, exit_code: int = 0, tasks: Sequence[int] = (),
+        at_once: int = 0,
+    ) -> JobRequest:  # fmt: skip
+        """Return a job that works once, as the real script does; each task of an array works."""
+        once = "" if tasks else "mkdir attempt.lock || exit 0\n"
+        return self.job_of(
+            name, f"{once}echo once >>worked; sleep {seconds}; exit {exit_code}",
+            tasks=tasks, at_once=at_once,
+        )  # fmt: skip
+
+    def job_of(
+        self, name: str, commands: str, *, tasks: Sequence[int] = (), at_once: int = 0,
+        options: Sequence[str] = (),
+    ) -> JobRequest:  # fmt: skip
+        """Return a job that runs these commands of sh in its folder; no name is used twice."""
+        name = f"{name}-{Path(self.workdir).name}"
+        folder = folder_of(self.workdir, name)
+        self.shell.make_folder(folder.path)
+        self.shell.write(folder.script, f"#!/bin/sh\n{commands}\n".encode())
+        resources = Resources(options=(*self._options, *options))
+        return JobRequest(name, folder.path, folder.script, resources, tuple(tasks), at_once)
+
+    def limit_slots(self, slots: int) -> None:
+        self._options = (f"--licenses={SLOTS}:{ALL_SLOTS // slots}",)
+
+    def times_worked(self, job: JobRequest) -> int:
+        return _times_worked(job)
+
+    def stop_all(self) -> None:
+        """Leave no job of this folder behind."""
+        self.slurm.kill(seen.id for seen in self.scheduler.jobs() if seen.state != JobState.ENDED)
+
+
+def _times_worked(job: JobRequest) -> int:
+    worked = Path(job.folder) / "worked"
+    return len(worked.read_text().splitlines()) if worked.exists() else 0
+
+
+def reaches(jobs: MemoryJobs | DirectJobs | SlurmJobs, job_id: str, state: JobState) -> bool:
     """Poll until the job is in the state."""
     wait_until(lambda: jobs.scheduler.poll([job_id])[job_id].state == state)  # type: ignore[index,list-item]
     return True

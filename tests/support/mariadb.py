@@ -1,11 +1,9 @@
 """A private MariaDB server: `pytest -p tests.support.mariadb` runs the suite on it, and the fixture
 `mariadb_url` gives one to a test that runs on SQLite."""
 
-import ctypes
 import os
 import pwd
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -20,7 +18,6 @@ from tests.support import environment, services
 
 USER, PASSWORD, DATABASE = "lightserv", "only-for-tests", "lightserv"
 START_LIMIT_S = 60
-PR_SET_PDEATHSIG = 1
 
 # Nothing outlives the server, so it never waits for the disk.
 FAST = [
@@ -107,13 +104,8 @@ def _start(folder: Path, port: int) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C is for the tests; they stop the server themselves
-        preexec_fn=_die_with_parent,
+        preexec_fn=services.die_with_parent,
     )
-
-
-def _die_with_parent() -> None:
-    """Ask the kernel to end this process with the tests, also when those are killed."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _free_port() -> int:

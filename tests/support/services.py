@@ -1,9 +1,16 @@
-"""What happens when a service that a test needs is missing: a skip on a laptop, a failure in CI."""
+"""What happens when a service that a test needs is missing: a skip on a laptop, a failure in CI.
 
+And that no service outlives the tests.
+"""
+
+import ctypes
 import os
 import shutil
+import signal
 
 import pytest
+
+PR_SET_PDEATHSIG = 1
 
 
 def is_required(service: str) -> bool:
@@ -30,3 +37,8 @@ def program(name: str, *, service: str, package: str) -> str:
     if path is None:
         missing(service, f"{name} is not installed (apt-get install {package})")
     return str(path)
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process with the tests, also when those are killed."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

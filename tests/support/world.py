@@ -22,7 +22,7 @@ from imaging_app.models import Booking, ImagingBatch, ImagingChannel, ImagingReq
 from imaging_app.services import bookings, imaging
 from imaging_app.services.channels import Acquisition, set_channels
 from imaging_app.slots import Slot, next_quarter
-from processing_app.models import Product, Run
+from processing_app.models import ProcessingRequest, Product, Run
 from processing_app.pipelines import RAW
 from requests_app.models import ClearingBatch, Request, Sample
 from requests_app.services import clearing, requests
@@ -131,6 +131,10 @@ def channel_of(request: Request) -> ImagingChannel:
 
 def run_of(request: Request) -> Run:
     return Run.objects.get(imaging_request__sample__request=request, pipeline=RAW)
+
+
+def round_of(request: Request) -> ProcessingRequest:
+    return ProcessingRequest.objects.get(imaging_request__sample__request=request)
 
 
 def a_booking(owner: User) -> Booking:

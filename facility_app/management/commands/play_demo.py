@@ -24,6 +24,7 @@ from facility_app.demo.instruments import seed_instruments
 from facility_app.people import DEMO_PEOPLE, seed_people
 from imaging_app.models import ImagingRequest
 from processing_app.models import Attempt, Run
+from processing_app.pipelines import LIGHTSHEET, RAW
 from processing_app.states import RunState
 from requests_app.models import Request
 
@@ -62,7 +63,8 @@ class Command(BaseCommand):
     def _run(self, options: dict[str, Any]) -> None:
         if options["cluster"] and options["cluster"] != settings.CLUSTER:
             raise CommandError(
-                f"CLUSTER={options['cluster']} is not set up here; this demo knows: local."
+                f"The settings say CLUSTER={settings.CLUSTER}. Set CLUSTER={options['cluster']} "
+                "and what belongs to it (docs/settings.md) in the environment, then run it again."
             )
         if urlsplit(settings.SITE_URL).port != urlsplit(settings.VIEWER_URL).port:
             raise CommandError(
@@ -89,6 +91,12 @@ class Command(BaseCommand):
         settings.DATA_ROOT.mkdir(parents=True, exist_ok=True)
         call_command("migrate", verbosity=0, interactive=False)
         call_command("setup_schedules", stdout=self.stdout)
+        call_command("import_atlas", phantom=True, stdout=self.stdout)
+        if settings.CLUSTER.startswith("slurm-"):
+            self.console.print(
+                f"[bold]Deploying[/] the pipeline to the cluster ({settings.CLUSTER})"
+            )
+            call_command("deploy_pipeline", cluster="default", stdout=self.stdout)
 
     def _play(self, people: dict[str, User], data: raw.DemoData) -> Request:
         with _bars(self.console) as bars:
@@ -100,7 +108,8 @@ class Command(BaseCommand):
             self._clear(bars, request, people)
             imaging_request = play.imaging_request_of(request)
             self._image(bars, imaging_request, data, people)
-            self._process(bars, imaging_request)
+            self._process(bars, imaging_request, RAW)
+            self._analyse(bars, imaging_request, data, people)
         play.finish(request)
         return request
 
@@ -127,9 +136,22 @@ class Command(BaseCommand):
         self._raise_if_failed(imaging_request)
         play.complete_imaging(imaging_request, people)
 
-    def _process(self, bars: Progress, imaging_request: ImagingRequest) -> None:
-        self._watch(bars, "cluster", play.process(imaging_request))
+    def _process(self, bars: Progress, imaging_request: ImagingRequest, pipeline: str) -> None:
+        self._watch(bars, "cluster", play.process(imaging_request, pipeline))
         self._raise_if_failed(imaging_request)
+
+    def _analyse(
+        self,
+        bars: Progress,
+        imaging_request: ImagingRequest,
+        data: raw.DemoData,
+        people: dict[str, User],
+    ) -> None:
+        with_atlas = play.can_register(data)
+        if data.is_phantom and not with_atlas:
+            self.console.print("elastix is not installed, so nothing is registered with the atlas.")
+        play.start_processing(imaging_request, people, with_atlas=with_atlas)
+        self._process(bars, imaging_request, LIGHTSHEET)
 
     def _watch(
         self, bars: Progress, who: str, turns: Iterable[Sequence[play.StepProgress]]
@@ -161,8 +183,7 @@ class Command(BaseCommand):
         )
         for layer in proven:
             self.console.print(
-                f"  {layer.name}: {settings.SITE_URL}/viewers/layers/{layer.uuid}/ "
-                f"({layer.lit:.0%} bright in the middle)"
+                f"  {layer.name}: {settings.SITE_URL}/viewers/layers/{layer.uuid}/ ({layer.found})"
             )
 
     def _serve(self) -> None:

@@ -13,6 +13,7 @@ SCHEDULES = {
     "close finished requests": ("requests_app.tasks.close_finished", 10),
     "expire viewer sessions": ("viewers_app.tasks.expire_sessions", 5),
     "send mails": ("core_app.tasks.send_mails", 1),
+    "tidy job folders": ("processing_app.tasks.tidy_job_folders", DAILY),
     "send reminders": ("facility_app.tasks.send_reminders", DAILY),
 }
 

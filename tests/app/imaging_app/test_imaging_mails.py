@@ -83,7 +83,11 @@ def test_the_correspondents_read_where_each_channel_lies_and_which_sample_has_no
     assert "Volumes of the raw data are made by themselves" in text
 
 
-def test_what_is_fit_for_processing_comes_with_the_way_there(sample, imager, settings):
+def test_what_no_pipeline_here_takes_comes_with_the_way_there(
+    sample, imager, settings, monkeypatch
+):
+    monkeypatch.setattr("processing_app.services.requests.processing_pipeline_for", lambda o: None)
+
     check_and_complete(sample, by=imager)
 
     mail = the_mail_of("imaging-complete")
@@ -91,9 +95,7 @@ def test_what_is_fit_for_processing_comes_with_the_way_there(sample, imager, set
     assert "What was imaged at 1.3x is fit for processing" in " ".join(mail.text.split())
 
 
-def test_what_a_pipeline_here_takes_can_be_processed_at_once(sample, imager, monkeypatch):
-    monkeypatch.setattr("processing_app.services.requests.processing_pipeline_for", lambda o: "x")
-
+def test_what_a_pipeline_here_takes_can_be_processed_at_once(sample, imager):
     check_and_complete(sample, by=imager)
 
     words = " ".join(the_mail_of("imaging-complete").text.split())

@@ -10,8 +10,9 @@ from django.urls import reverse
 from processing_app import tasks
 from processing_app.cluster import scheduler_memory
 from processing_app.models import Product
+from processing_app.services import clusters as services
 from processing_app.states import RunState
-from tests.support import clusters
+from tests.support import clusters, jobs
 
 pytestmark = pytest.mark.django_db
 PAGES = ["run", "attempt", "product", "processingrequest", "atlas"]
@@ -108,3 +109,60 @@ def test_the_task_ends_at_once_when_there_is_nothing_to_do(in_memory, monkeypatc
     monkeypatch.setattr("time.sleep", must_not_sleep)
 
     assert "0 attempts planned" in tasks.drive_runs()
+
+
+# What a cluster says may name computers and accounts.
+
+SECRET = "node-17.example.org"
+
+
+@pytest.fixture
+def pages_of(client):
+    """Return the text of the pages of the console on which words of clusters stand."""
+
+    def look(person, run):
+        client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
+        attempt = clusters.only_attempt(run)
+        addresses = {
+            "events": reverse("admin:core_app_event_changelist"),
+            "attempts": reverse("admin:processing_app_attempt_changelist"),
+            "attempt": reverse("admin:processing_app_attempt_change", args=[attempt.pk]),
+            "run": reverse("admin:processing_app_run_change", args=[run.pk]),
+        }
+        answers = {name: client.get(address) for name, address in addresses.items()}
+        assert {answer.status_code for answer in answers.values()} == {200}
+        return {name: answer.content.decode() for name, answer in answers.items()}
+
+    return look
+
+
+@pytest.fixture
+def troubled(run):
+    """A run on a cluster that fell silent, with a job that waits for a computer."""
+    services.fell_silent(services.status_of("default"), f"{SECRET} does not answer")
+    said = f"Down ({SECRET})"
+    jobs.in_queue(run, detail=said, trouble=said, node=SECRET, resources={"account": SECRET})
+    return run
+
+
+@pytest.mark.parametrize("role", ["operator", "processor"])
+def test_words_of_clusters_are_in_the_console(role, request, troubled, pages_of):
+    pages = pages_of(request.getfixturevalue(role), troubled)
+
+    assert all(SECRET in page for page in pages.values())
+
+
+@pytest.mark.parametrize("role", ["clearer", "imager", "manager"])
+def test_words_of_clusters_are_only_for_who_may_view_clusters(role, request, troubled, pages_of):
+    pages = pages_of(request.getfixturevalue(role), troubled)
+
+    assert not [name for name, page in pages.items() if SECRET in page]
+    assert "3rd of 17 waiting" in pages["attempts"]
+
+
+def test_the_words_of_a_refusal_are_only_for_who_may_view_clusters(run, pages_of, operator, imager):
+    jobs.refused(run)
+
+    assert "smith_lab" in pages_of(operator, run)["attempt"]
+    assert "smith_lab" in pages_of(operator, run)["run"]
+    assert not [name for name, page in pages_of(imager, run).items() if "smith_lab" in page]

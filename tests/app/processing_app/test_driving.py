@@ -7,13 +7,15 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from core_app.errors import InvalidTransition, Rejected, StaleState, Unreachable
+from core_app.errors import InvalidTransition, Rejected, Unreachable
 from core_app.models import Event
 from processing_app.cluster import scheduler_memory
 from processing_app.cluster.ports import JobReport, JobState
 from processing_app.models import Attempt, Product
 from processing_app.pipelines import RAW
-from processing_app.services import attempts, claims, collecting, driving, runs
+from processing_app.services import attempts, claims, collecting, driving, handing_in, looking, runs
+from processing_app.services.demands import Demands
+from processing_app.services.guarding import Guard
 from processing_app.states import AttemptState, RunState
 from tests.support import clusters
 from tests.support.clusters import (
@@ -28,12 +30,6 @@ from tests.support.clusters import (
 pytestmark = pytest.mark.django_db
 A = AttemptState
 DOWN = Unreachable("timed out", "no answer within 20 s")
-
-
-@pytest.fixture
-def endless():
-    """A cluster whose jobs go on until they are stopped."""
-    return clusters.memory_cluster(clusters.goes_on)
 
 
 def test_each_step_is_submitted_once(run, cluster):
@@ -99,8 +95,8 @@ def test_progress_is_taken_over_while_the_job_runs(run, endless):
 
 def test_a_job_whose_id_was_never_saved_is_found_again(run, cluster):
     attempt = staged(run, cluster)
-    attempts._move(attempt, A.SUBMITTING)
-    cluster.scheduler.submit(attempts._job(attempt, cluster))
+    attempts.move(attempt, A.SUBMITTING)
+    cluster.scheduler.submit(handing_in._job(attempt, cluster))
 
     drive_until_over(run, cluster)
 
@@ -111,8 +107,8 @@ def test_a_job_whose_id_was_never_saved_is_found_again(run, cluster):
 def test_a_job_that_the_scheduler_does_not_show_yet_is_not_submitted_again(run):
     cluster = clusters.memory_cluster(submit_grace_s=60.0)
     attempt = staged(run, cluster)
-    attempts._move(attempt, A.SUBMITTING)
-    cluster.scheduler.submit(attempts._job(attempt, cluster))
+    attempts.move(attempt, A.SUBMITTING)
+    cluster.scheduler.submit(handing_in._job(attempt, cluster))
     cluster.scheduler.hidden.add(attempt.job_name)
 
     tick(cluster)
@@ -125,7 +121,7 @@ def test_a_job_that_the_scheduler_does_not_show_yet_is_not_submitted_again(run):
 
 def test_a_job_that_never_arrived_is_submitted_once_the_grace_is_over(run, cluster):
     attempt = staged(run, cluster)
-    attempts._move(attempt, A.SUBMITTING)
+    attempts.move(attempt, A.SUBMITTING)
 
     drive_until_over(run, cluster)
 
@@ -135,7 +131,7 @@ def test_a_job_that_never_arrived_is_submitted_once_the_grace_is_over(run, clust
 def test_a_claimed_attempt_is_left_alone(run, endless):
     drive_to(run, endless, A.RUNNING)
     clusters.make_due()
-    claims.claim(only_attempt(run).pk)
+    claims.take([only_attempt(run).pk])
     before = endless.scheduler.polls
 
     driving.tick(endless, budget=clusters.BUDGET)
@@ -145,7 +141,7 @@ def test_a_claimed_attempt_is_left_alone(run, endless):
 
 def test_the_claim_of_a_dead_driver_ends_by_itself(run, cluster):
     tick(cluster)
-    claims.claim(only_attempt(run).pk)
+    claims.take([only_attempt(run).pk])
 
     drive_until_over(run, cluster)
 
@@ -157,8 +153,8 @@ def test_a_second_claim_loses(run, cluster):
     clusters.make_due()
     pk = only_attempt(run).pk
 
-    assert claims.claim(pk) is not None
-    assert claims.claim(pk) is None
+    assert [attempt.pk for attempt in claims.take([pk])] == [pk]
+    assert claims.take([pk]) == []
 
 
 def test_of_two_who_saw_it_free_only_one_gets_it(run, cluster):
@@ -170,26 +166,26 @@ def test_of_two_who_saw_it_free_only_one_gets_it(run, cluster):
     def rival_is_faster(execute, sql, params, many, context):
         if sql.startswith("UPDATE") and not rivals:
             rivals.append(None)
-            rivals[0] = claims.claim(pk)
+            rivals[0] = claims.take([pk])
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(rival_is_faster):
-        mine = claims.claim(pk)
+        mine = claims.take([pk])
 
-    assert rivals[0] is not None
-    assert mine is None
+    assert [attempt.pk for attempt in rivals[0]] == [pk]
+    assert mine == []
 
 
 def test_an_attempt_claimed_by_another_meanwhile_is_not_released(run, cluster):
     tick(cluster)
     clusters.make_due()
-    mine = claims.claim(only_attempt(run).pk)
+    mine = claims.take([only_attempt(run).pk])
     clusters.make_due()
-    theirs = claims.claim(mine.pk)
+    (theirs,) = claims.take([mine[0].pk])
 
-    claims.release([mine])
+    claims.release(mine)
 
-    assert Attempt.objects.get(pk=mine.pk).leased_until == theirs.leased_until
+    assert Attempt.objects.get(pk=theirs.pk).leased_until == theirs.leased_until
 
 
 def test_collecting_twice_makes_one_product(run, cluster):
@@ -198,7 +194,7 @@ def test_collecting_twice_makes_one_product(run, cluster):
     product = Product.objects.get()
 
     with pytest.raises(InvalidTransition):
-        collecting.collect(attempt, cluster)
+        collecting.collect(attempt, cluster=cluster, files={}, used={})
 
     assert Product.objects.get() == product
 
@@ -209,8 +205,8 @@ def test_a_driver_that_comes_late_to_collect_changes_nothing(run, cluster):
     drive_until_over(run, cluster)
     before = Event.objects.count()
 
-    with pytest.raises(StaleState):
-        attempts.look(late, JobReport(JobState.ENDED, "test", 0), cluster)
+    report = JobReport(JobState.ENDED, "test", 0, "TIME_LIMIT")
+    looking.look_at_all([late], {late.job_id: report}, cluster, Guard(cluster, []))
 
     assert Event.objects.count() == before
 
@@ -218,9 +214,10 @@ def test_a_driver_that_comes_late_to_collect_changes_nothing(run, cluster):
 def staged(run, cluster):
     """Return the first attempt, staged and claimed by a driver that then died."""
     clusters.make_due()
-    driving._plan(driving.TickSummary())
-    attempt = claims.claim(only_attempt(run).pk)
-    attempts._stage(attempt, cluster)
+    driving.plan(driving.TickSummary())
+    (attempt,) = claims.take([only_attempt(run).pk])
+    handing_in._stage(attempt, cluster=cluster, amounts=Demands())
+    attempts.move_all([attempt], A.STAGED, "deployment")
     return attempt
 
 
@@ -285,8 +282,8 @@ def test_a_submission_without_an_answer_is_looked_for_before_it_is_repeated(run,
 
 def vars_of(scheduler):
     """The parts of a scheduler in memory, for another one that shares its jobs."""
-    return {"shell": scheduler.shell, "work": scheduler.work, "jobs": scheduler.jobs,
-            "submissions": scheduler.submissions}  # fmt: skip
+    shared = ("shell", "work", "jobs_by_name", "submissions")
+    return {name: getattr(scheduler, name) for name in shared}
 
 
 def test_a_refused_job_ends_the_run_with_the_cluster_s_own_words(run, cluster):
@@ -363,7 +360,7 @@ def test_runs_that_only_wait_are_planned_with_as_many_queries_as_one(
     drive_to(run, endless, A.RUNNING)
 
     with django_assert_max_num_queries(3):
-        driving._plan(driving.TickSummary())
+        driving.plan(driving.TickSummary())
 
 
 # Failures and their policy.
@@ -421,7 +418,7 @@ def test_success_without_the_promised_volume_is_a_failure(run, cluster):
 
 def test_the_reason_of_the_scheduler_names_a_killed_job(run, endless):
     attempt = drive_to(run, endless, A.RUNNING)
-    job = endless.scheduler.jobs[attempt.job_id]
+    job = endless.scheduler.jobs_by_name[attempt.job_id]
     job.state, job.reason = JobState.ENDED, "OUT_OF_MEMORY"
 
     tick(endless)

@@ -3,6 +3,7 @@
 import pytest
 from django.urls import reverse
 
+from processing_app.models import Attempt
 from processing_app.services import runs
 from processing_app.states import RunState
 from tests.support import clusters
@@ -127,6 +128,21 @@ def test_a_silent_cluster_is_named_on_the_page(run, researcher, signed_in):
     page = signed_in(researcher).get(address("run-detail", run)).content.decode()
 
     assert "The cluster is waited for." in page
+
+
+def test_what_a_cluster_says_is_read_by_operators_only(run, researcher, operator, signed_in):
+    cluster = clusters.memory_cluster(clusters.goes_on)
+    drive = clusters.drive_to(run, cluster, "running")
+    Attempt.objects.filter(pk=drive.pk).update(trouble="light@login7.example.org: no shell came up")
+
+    seen = {
+        person.username: signed_in(person).get(address("run-detail", run)).content.decode()
+        for person in (researcher, operator)
+    }
+
+    assert "login7.example.org" not in seen["researcher"]
+    assert "The cluster is waited for." in seen["researcher"]
+    assert "login7.example.org" in seen["operator"]
 
 
 def test_a_run_being_cancelled_says_so(run, processor, signed_in):

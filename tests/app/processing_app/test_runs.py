@@ -21,11 +21,6 @@ A = AttemptState
 
 
 @pytest.fixture
-def endless():
-    return clusters.memory_cluster(clusters.goes_on)
-
-
-@pytest.fixture
 def failed_run(run):
     """A run whose first step succeeded and whose second did not."""
     return drive_until_over(run, clusters.memory_cluster(fail_precompute))
@@ -146,7 +141,7 @@ def runs_down():
 def test_work_that_finished_before_the_cancel_arrived_counts(run, endless, processor):
     attempt = drive_to(run, endless, A.RUNNING)
     runs.cancel_run(run, by=processor)
-    job = endless.scheduler.jobs[attempt.job_id]
+    job = endless.scheduler.jobs_by_name[attempt.job_id]
     clusters.succeed(job.request, endless.shell)
     endless.shell.write(f"{job.request.folder}/exit_code", b"0")
     job.state, job.exit_code = JobState.ENDED, 0
@@ -160,7 +155,7 @@ def test_work_that_finished_before_the_cancel_arrived_counts(run, endless, proce
 def test_work_that_finishes_while_it_is_being_stopped_counts(run, endless, processor):
     attempt = drive_to(run, endless, A.RUNNING)
     runs.cancel_run(run, by=processor)
-    job = endless.scheduler.jobs[attempt.job_id]
+    job = endless.scheduler.jobs_by_name[attempt.job_id]
     drive_to(run, endless, A.CANCELLING, ticks=1)
     clusters.succeed(job.request, endless.shell)
     endless.shell.write(f"{job.request.folder}/exit_code", b"0")
@@ -281,10 +276,20 @@ def test_a_rerun_replaces_the_product(run, cluster, imaged):
 # Rounds of processing.
 
 
-def test_no_objective_has_a_pipeline_of_its_own_yet(imaged):
+@pytest.mark.parametrize(
+    ("fit_for", "pipeline"),
+    [
+        (["lightsheet"], "lightsheet"),
+        (["smartspim"], "correction"),
+        (["elsewhere"], None),
+        ([], None),
+    ],
+)
+def test_an_objective_names_the_pipeline_of_its_images(imaged, fit_for, pipeline):
     objective = imaged.resolutions.get().objective
+    objective.pipelines = fit_for
 
-    assert requests.processing_pipeline_for(objective) is None
+    assert requests.processing_pipeline_for(objective) == pipeline
 
 
 def test_a_round_needs_finished_imaging(imaged, researcher):

@@ -12,7 +12,7 @@ from imaging_app.models import ImagingRequest
 from processing_app import selectors, workflows
 from processing_app.models import Product, Run, Step
 from processing_app.pipelines import RAW
-from processing_app.services import runs
+from processing_app.services import rounds, runs
 from processing_app.states import AttemptState, RunState
 from requests_app.models import Request
 from requests_app.states import RequestState
@@ -32,13 +32,14 @@ A = AttemptState
 
 
 @pytest.fixture
-def endless():
-    return clusters.memory_cluster(clusters.goes_on)
+def failing():
+    return clusters.memory_cluster(clusters.fail_with("BAD_INPUT"))
 
 
 @pytest.fixture
-def failing():
-    return clusters.memory_cluster(clusters.fail_with("BAD_INPUT"))
+def _not_processed(imaged, researcher):
+    """A round of processing that waits would keep the request open."""
+    rounds.set_aside(imaged.processing_requests.get(), by=researcher, reason="looked at only")
 
 
 def voxel_of(run):
@@ -242,6 +243,7 @@ def test_the_run_page_says_why_there_is_no_retry(run, imaged, failing, imager, p
     assert f"Run {newer.pk}" in view.why_no_retry
 
 
+@pytest.mark.usefixtures("_not_processed")
 def test_a_retry_opens_a_closed_request_again(run, imaged, endless, cluster, processor):
     drive_to(run, endless, A.RUNNING)
     runs.cancel_run(run, by=processor)
@@ -255,6 +257,7 @@ def test_a_retry_opens_a_closed_request_again(run, imaged, endless, cluster, pro
     assert Event.objects.filter(kind="request", came_from=RequestState.CLOSED, by=processor)
 
 
+@pytest.mark.usefixtures("_not_processed")
 def test_a_refused_retry_leaves_the_request_closed(run, endless, cluster, processor):
     drive_until_over(run, cluster)
     close_finished_requests()
@@ -274,6 +277,7 @@ def test_a_failed_run_keeps_the_request_open(run, failing):
     assert has_open_work(Request.objects.get())
 
 
+@pytest.mark.usefixtures("_not_processed")
 def test_a_failed_run_does_not_once_a_newer_one_succeeded(run, imaged, failing, cluster, imager):
     drive_until_over(run, failing)
     drive_until_over(image_again(imaged, by=imager, z_step_um=5.0), cluster)
@@ -291,6 +295,7 @@ def test_a_run_that_is_being_stopped_still_keeps_the_request_open(run, endless, 
 # Set aside.
 
 
+@pytest.mark.usefixtures("_not_processed")
 def test_a_failed_run_is_set_aside_with_a_reason(run, failing, processor):
     drive_until_over(run, failing)
 

@@ -82,7 +82,7 @@ def test_lists_ask_the_database_equally_often_for_one_request_and_for_twenty(
         signed_in.get("/requests/")
     with django_assert_max_num_queries(16):
         signed_in.get("/samples/")
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(32):
         signed_in.get("/")
 
 

@@ -38,6 +38,7 @@ MANAGING = S | {P.MANAGER}
 CLEARING = S | {P.CLEARER, P.MANAGER}
 IMAGING = S | {P.IMAGER, P.MANAGER}
 PROCESSING = S | {P.PROCESSOR, P.MANAGER}
+OPERATING = S | {P.OPERATOR}
 MAILS = S | {P.MANAGER, P.OPERATOR}
 
 # fmt: off
@@ -85,7 +86,14 @@ CONSOLE: Mapping[str, Rights] = {
     "processing_app.attempt":        _rights("v", (S, "vc")),
     "processing_app.product":        _rights("v", (S, "vc")),
     "processing_app.processingrequest": _rights("v", (S | {P.PROCESSOR}, "vc")),
+    "processing_app.channelcorrection": _rights("v", (S, "vc")),
+    "processing_app.qualitysheet":   _rights("v", (S, "vc")),
+    "processing_app.artifact":       _rights("v", (S, "vc")),
     "processing_app.atlas":          _rights("v", (S | {P.PROCESSOR}, "vac")),
+    "processing_app.cluster":        _rights("", ({P.PROCESSOR}, "v"), (OPERATING, "vac"),
+                                             freeze=OPERATING, unfreeze=OPERATING,
+                                             resume=OPERATING),
+    "processing_app.sitepipeline":   _rights("", ({P.PROCESSOR}, "v"), (OPERATING, "vac")),
     "viewers_app.datalayer":         _rights("v"),
     "viewers_app.viewersession":     _rights("", (S | {P.OPERATOR}, "vc"), stop=S | {P.OPERATOR}),
     "core_app.user":                 _rights("", ({P.MANAGER}, "vac"), (S, "vacd"),

@@ -4,6 +4,7 @@ A `page` is read, a `button` is pressed. Who is not named gets what is usual: no
 sent to sign in, outsiders find nothing, and a reader who presses what is not theirs is refused.
 """
 
+import gzip
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -22,12 +23,16 @@ from imaging_app.selectors.batches import place_of
 from imaging_app.services import deliveries, imaging
 from imaging_app.services.channels import Acquisition, set_channels
 from imaging_app.workflows import edit_sample
+from processing_app.models import Artifact, AttemptLog, Cluster, Run
+from processing_app.services import quality as services_of_quality
+from processing_app.services import rounds
+from processing_app.states import AttemptState
 from requests_app.models import AntibodyTrial, Request
 from requests_app.selectors.handoffs import handoff_days, open_days, seen_of
 from requests_app.services import clearing, planning, requests
 from requests_app.services.requests import receive
 from tests.app.rights.outcomes import Outcome
-from tests.support import instruments, stacks
+from tests.support import clusters, instruments, stacks
 from tests.support import world as worlds
 from tests.support.checks import check_delivery
 from tests.support.scenarios import a_typed_draft
@@ -53,6 +58,7 @@ BOOKERS = BOSSES | {P.IMAGER, P.OWNER, P.SELF_OWNER}
 IMAGERS, IMAGING_STAFF = BOSSES | {P.IMAGER, P.SELF_OWNER}, BOSSES | {P.IMAGER}
 ASKERS = WRITERS | IMAGERS  # of a further round of imaging
 PROCESSORS = BOSSES | {P.PROCESSOR}
+PROCESSING_ASKERS = WRITERS | PROCESSORS
 TRIAL_STAFF = BOSSES | {P.CLEARER}
 TRIAL_EDITORS = TRIAL_STAFF | WRITERS
 VIEWERS_OWNER = {P.OWNER, P.SELF_OWNER}
@@ -192,6 +198,91 @@ sample_being_imaged = of(lambda s: Asked((worlds.imaging_request_of(s.imaging).p
 a_run = of(lambda s: Asked((worlds.run_of(s.imaged).pk,)))
 planned_run = of(lambda s: Asked((worlds.run_of(s.planned).pk,), WHY))
 failed_run = of(lambda s: Asked((worlds.run_of(s.failed).pk,)))
+
+
+def another_cluster(series: Series) -> Asked:
+    """A run made again, with what its form sends."""
+    cluster = Cluster.objects.get(name="default")
+    return Asked((worlds.run_of(series.imaged).pk,), {"cluster": cluster.pk, "compression": "none"})
+
+
+a_round = of(lambda s: Asked((worlds.round_of(s.imaged).pk,), WHY))
+
+
+def an_entered_round(series: Series) -> Asked:
+    """A round with another orientation typed, which is saved and not started."""
+    found = worlds.round_of(series.imaged)
+    row = found.resolutions.get()
+    typed = {f"place-{row.pk}-final_orientation": "coronal", "action": "keep"}
+    return Asked((found.pk,), typed)
+
+
+def an_unwanted_round(series: Series) -> Asked:
+    found = worlds.round_of(series.imaged)
+    rounds.set_aside(found, by=found.imaging_request.sample.request.owner, reason="Not needed.")
+    return Asked((found.pk,))
+
+
+def a_further_processing(series: Series) -> Asked:
+    found = worlds.imaging_request_of(series.imaged)
+    prefix = f"place-{found.resolutions.get().pk}-dorsal"
+    return Asked((found.pk,), {f"{prefix}-final_orientation": "coronal", "after": "1"})
+
+
+def a_sheet(series: Series) -> Asked:
+    """A sheet with figures, as the steps leave it, and the verdict that a form sends."""
+    artifact = an_artifact(series)
+    services_of_quality.take_in(artifact)
+    place = worlds.round_of(series.imaged).resolutions.get()
+    return Asked((place.quality.pk,), {"state": "failed", "note": "Out of focus."})
+
+
+def a_picture(series: Series) -> Asked:
+    artifact = an_artifact(series)
+    folder = settings.DATA_ROOT / artifact.path
+    folder.mkdir(parents=True)
+    (folder / "montage.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    return Asked((artifact.pk, "montage.png"))
+
+
+def an_artifact(series: Series) -> Artifact:
+    """What a step of the round of a sample that was imaged has made."""
+    found, channel = worlds.round_of(series.imaged), worlds.channel_of(series.imaged)
+    run = worlds.run_of(series.imaged)
+    Run.objects.filter(pk=run.pk).update(processing_request=found)
+    return Artifact.objects.create(
+        step=Run.objects.get(pk=run.pk).steps.all()[0], kind="quality", channel=channel,
+        path=f"{found.imaging_request.folder}/output/quality",
+        facts={"verdict": "pass", "pictures": [{"file": "montage.png"}]},
+    )  # fmt: skip
+
+
+def a_correction(series: Series) -> Asked:
+    """What the form of a SmartSPIM sample sends; here the objective is one that is corrected."""
+    found, channel = worlds.imaging_request_of(series.imaged), worlds.channel_of(series.imaged)
+    Objective.objects.filter(pk=channel.resolution.objective_id).update(pipelines=["smartspim"])
+    typed = {"flat_from": "none", "sigma_foreground": "4", "sigma_background": "64"}
+    return Asked((found.pk,), {f"{channel.pk}-{name}": value for name, value in typed.items()})
+
+
+def an_attempt(series: Series) -> Asked:
+    run = worlds.run_of(series.imaged)
+    return Asked((run.pk, clusters.only_attempt(run).pk))
+
+
+def a_job_at_work(series: Series) -> Asked:
+    run = worlds.run_of(series.planned)
+    cluster = clusters.memory_cluster(clusters.goes_on)
+    return Asked((run.pk, clusters.drive_to(run, cluster, AttemptState.RUNNING).pk))
+
+
+def a_kept_log(series: Series) -> Asked:
+    asked = an_attempt(series)
+    packed = gzip.compress(b"a line of the log")
+    AttemptLog.objects.update_or_create(attempt_id=asked.args[1], defaults={"packed": packed})
+    return asked
+
+
 a_layer = of(lambda s: Asked((worlds.layer_of(s.imaged).uuid,)))
 a_choice = of(lambda s: Asked(data={"layer": [str(worlds.layer_of(s.imaged).uuid)]}))
 a_view = of(lambda s: Asked((s.view.uuid,)))
@@ -602,11 +693,31 @@ ROWS: tuple[Row, ...] = (
     page("imaging:calendar-utilization", a_microscope,      IMAGING_STAFF - {P.SELF_OWNER}),
     page("imaging:calendar-utilization-csv", a_microscope,  IMAGING_STAFF - {P.SELF_OWNER}),
     # ------ processing
+    page("processing:queue",          nothing,              SIGNED_IN),
+    page("processing:round",          a_round,              READERS),
+    button("processing:round-enter",  of(an_entered_round), PROCESSING_ASKERS),
+    button("processing:round-set-aside", a_round,           PROCESSING_ASKERS),
+    button("processing:round-want-again", of(an_unwanted_round), PROCESSING_ASKERS),
+    page("processing:round-log",      a_round,              READERS),
+    page("processing:round-new",      imaged_sample,        PROCESSING_ASKERS),
+    button("processing:round-new",    of(a_further_processing), PROCESSING_ASKERS,
+           hidden_from=SIGNED_IN),
+    page("processing:quality",        of(a_sheet),          READERS),
+    button("processing:quality-decide", of(a_sheet),        PROCESSORS),
+    page("processing:made-file",      of(a_picture),        READERS),
+    page("processing:correction-list", nothing,             SIGNED_IN),
+    page("processing:correction",     imaged_sample,        READERS),
+    button("processing:correction",   of(a_correction),     PROCESSING_ASKERS),
     page("processing:run-list",       nothing,              SIGNED_IN),
     page("processing:run-detail",     a_run,                READERS),
     page("processing:run-live",       a_run,                READERS),
     button("processing:run-cancel",   planned_run,          PROCESSORS),
     button("processing:run-retry",    failed_run,           PROCESSORS),
+    page("processing:run-again",      a_run,                PROCESSORS),
+    button("processing:run-again",    of(another_cluster),  PROCESSORS, hidden_from=SIGNED_IN),
+    button("processing:log-follow",   of(a_job_at_work),    READERS),
+    page("processing:log-tail",       of(an_attempt),       READERS),
+    page("processing:log-download",   of(a_kept_log),       READERS),
     # ------ volumes
     page("viewers:volume-list",       nothing,              SIGNED_IN),
     page("viewers:sample-chooser",    a_sample,             READERS),

@@ -16,7 +16,15 @@ from django.utils import timezone
 
 from core_app.models import Event, User
 from imaging_app.models import DeliveryWaiver
-from processing_app.models import Atlas, ProcessingRequest
+from processing_app.models import (
+    Artifact,
+    Atlas,
+    ChannelCorrection,
+    ProcessingRequest,
+    QualitySheet,
+    SitePipeline,
+    Step,
+)
 from requests_app.models import AntibodyTrial, HandoffDay, Request, Subject
 from requests_app.services import clearing
 from requests_app.workflows import withdraw_request
@@ -77,8 +85,21 @@ def row_of(label: str, world: World) -> Model:
             by=world.accounts["technician"],
         ),
         "processing_app.atlas": _an_atlas,
+        "processing_app.sitepipeline": lambda: SitePipeline.objects.create(name="own", label="Own"),
         "processing_app.processingrequest": lambda: ProcessingRequest.objects.get(
             imaging_request=worlds.imaging_request_of(world.main.imaged)
+        ),
+        "processing_app.channelcorrection": lambda: ChannelCorrection.objects.create(
+            channel=_resolution(world).channels.first()
+        ),
+        "processing_app.qualitysheet": lambda: QualitySheet.objects.create(
+            place=worlds.round_of(world.main.imaged).resolutions.first()
+        ),
+        "processing_app.artifact": lambda: Artifact.objects.create(
+            step=Step.objects.first(),
+            kind="regions",
+            path="a/regions",
+            channel=_resolution(world).channels.first(),
         ),
         "core_app.user": lambda: world.accounts["researcher"],
         "core_app.lab": lambda: world.main.imaged.lab,

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.django_db
 
 # Whose requests each list names: those that staff work on, those that the owner works on alone.
 OWNER = {P.OWNER, P.SELF_OWNER}
+PROCESSING, OWNERS = BOSSES | {P.PROCESSOR, P.OPERATOR}, OWNER | {P.SUBMITTER}
 LISTS = {
     "requests:home": (READERS, READERS),
     "requests:request-list": (READERS, READERS),
@@ -25,6 +26,7 @@ LISTS = {
     "imaging:queue": (BOSSES | {P.IMAGER}, BOSSES | {P.IMAGER} | OWNER),
     "imaging:log": (READERS, READERS),
     "imaging:log-csv": (READERS, READERS),
+    "processing:queue": (PROCESSING | OWNERS, PROCESSING | OWNERS),
     "processing:run-list": (READERS, READERS),
     "viewers:volume-list": (READERS, READERS),
 }

@@ -13,7 +13,7 @@ from django.test import Client
 from core_app.models import User
 from imaging_app.models import ImagingChannel, ImagingRequest
 from imaging_app.services.channels import Acquisition
-from processing_app.models import Product, Run, Step
+from processing_app.models import Cluster, Product, Run, Step
 from requests_app.models import Request
 from tests.support.scenarios import (
     TWO_CHANNELS,
@@ -52,8 +52,9 @@ def a_product(channel: ImagingChannel, *, side: str = "left", kind: str = "raw")
     """Make the product as a finished step leaves it, with its files."""
     imaging_request = channel.resolution.imaging_request
     run, _ = Run.objects.get_or_create(
-        imaging_request=imaging_request, pipeline=kind, pipeline_version="1"
-    )
+        imaging_request=imaging_request, pipeline=kind, pipeline_version="1",
+        cluster=Cluster.objects.get(name="default"),
+    )  # fmt: skip
     key = f"precompute-{channel.wavelength.name}-{side or 'both'}"
     step = Step.objects.create(
         run=run, position=run.steps.count(), key=key, name="precompute", label=key,

@@ -9,7 +9,7 @@ from django.test import Client
 from core_app.models import User
 from imaging_app.models import ImagingRequest
 from imaging_app.services.channels import Acquisition, set_channels
-from processing_app.models import Product
+from processing_app.models import ProcessingRequest, Product
 from tests.app.viewers_app.conftest import a_product, channels_of, fetched, imaged, site_client
 from viewers_app import chooser
 from viewers_app.models import DataLayer, ViewerSession
@@ -200,6 +200,55 @@ def test_a_run_without_its_volume_says_what_became_of_it(
     type(run).objects.filter(pk=run.pk).update(state=state)
 
     assert reasons(imaging_request, researcher)["488", "Raw left"] == why
+
+
+@pytest.mark.parametrize("kind", ["cells", "raw_atlas"])
+def test_what_one_channel_gives_is_not_awaited_of_the_others(
+    imaging_request: ImagingRequest, researcher: User, kind: str
+) -> None:
+    a_product(channels_of(imaging_request)[0], kind=kind, side="")
+    layers.publish_new_products()
+    label = Product.Kind(kind).label
+
+    found = reasons(imaging_request, researcher)
+
+    assert (found["488", label], found["647", label]) == ("ready", "Of another channel")
+
+
+def test_a_failed_volume_of_one_channel_is_failed_there_and_awaited_nowhere_else(
+    imaging_request: ImagingRequest, researcher: User
+) -> None:
+    run = a_product(channels_of(imaging_request)[0], kind="cells", side="").step.run
+    Product.objects.all().delete()
+    type(run).objects.filter(pk=run.pk).update(state="failed")
+    label = Product.Kind.CELLS.label
+
+    found = reasons(imaging_request, researcher)
+
+    assert (found["488", label], found["647", label]) == ("Failed", "Of another channel")
+
+
+def test_of_several_rounds_the_newest_is_shown_though_an_older_one_was_run_again(
+    imaging_request: ImagingRequest, researcher: User
+) -> None:
+    channel = channels_of(imaging_request)[0]
+    rounds = [
+        ProcessingRequest.objects.get_or_create(imaging_request=imaging_request, number=number)[0]
+        for number in (1, 2)
+    ]
+    newest, older = (a_product(channel, kind=kind, side="") for kind in ("blended", "registered"))
+    for product, one in ((newest, rounds[1]), (older, rounds[0])):
+        type(product.step.run).objects.filter(pk=product.step.run_id).update(processing_request=one)
+    Product.objects.filter(pk=older.pk).update(kind="blended")
+    layers.publish_new_products()
+
+    (matrix, *_) = chooser.matrices_of(imaging_request.sample, to=researcher)
+
+    column = [one.label for one in matrix.columns].index("Blended")
+    shown = matrix.lines[0].cells[column].layer
+    assert older.step.run_id > newest.step.run_id
+    assert shown is not None
+    assert shown.product == newest
 
 
 def test_every_state_of_a_run_has_its_words() -> None:

@@ -25,6 +25,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.alone
+@pytest.mark.timeout(900)
 def test_the_small_benchmark_measures_every_target_and_names_what_it_leaves_out(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -34,7 +35,8 @@ def test_the_small_benchmark_measures_every_target_and_names_what_it_leaves_out(
         row["name"]: row for row in json.loads((place / "bench_small.json").read_text())["rows"]
     }
     left_out = [name for name, row in rows.items() if row["ratio"] is None]
-    assert {name.split()[0] for name in rows} == {"1", "1b", "1c", "1d", "2", "2b", "13", "14"}
+    known = ["1", "1b", "1c", "1d", "2", "2b", "3", "4", "5", "9", "9b", "10", "13", "14"]
+    assert sorted({name.split()[0] for name in rows}) == sorted(known)
     assert [name.split()[0] for name in left_out] == ["1c", "1d"]
     assert all(rows[name]["reference"].startswith("left out") for name in left_out)
     assert all(row["ratio"] > 0 for name, row in rows.items() if name not in left_out)

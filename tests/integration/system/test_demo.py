@@ -22,10 +22,14 @@ def test_a_real_brain_goes_through_the_demo(real_data: Path) -> None:
 
     call_command("play_demo", "--no-serve", raw=planes, voxel="50,40,40", orientation="coronal")
 
-    product = Product.objects.get()
+    product = Product.objects.get(kind="raw")
     assert product.shape_xyz == [271, 193, 270]
     assert product.voxel_nm_xyz == [40000, 40000, 50000]
     assert ImagingChannel.objects.get().orientation == "coronal"
+    # Turned to the usual orientation; nothing is registered with the atlas of another brain.
+    small = Product.objects.get(kind="downsized")
+    assert small.facts["orientation"] == "sagittal"
+    assert set(Product.objects.values_list("kind", flat=True)) == {"raw", "blended", "downsized"}
     assert Request.objects.get().state == "closed"
 
 
@@ -35,7 +39,7 @@ def test_playing_again_adds_nothing(real_data: Path) -> None:
     for _ in range(2):
         call_command("play_demo", "--no-serve", raw=planes, voxel="50,40,40")
 
-    assert (Request.objects.count(), Run.objects.count(), DataLayer.objects.count()) == (1, 2, 1)
+    assert (Request.objects.count(), Run.objects.count(), DataLayer.objects.count()) == (1, 3, 3)
 
 
 @override_settings(DEBUG=True, ALLOWED_HOSTS=["*"])
@@ -61,7 +65,7 @@ def test_a_production_site_refuses_the_demo() -> None:
         ({"raw": Path("/"), "voxel": "1,1,1"}, "no .tif file"),
         ({"raw": Path("/"), "voxel": "a"}, "three numbers"),
         ({"raw": Path("/"), "voxel": "1,0,0"}, "above 0"),
-        ({"cluster": "slurm-ssh"}, "is not set up here"),
+        ({"cluster": "slurm-ssh"}, "The settings say CLUSTER=local"),
     ],
 )
 @override_settings(DEBUG=True)

@@ -230,3 +230,36 @@ def test_a_step_that_finished_before_the_cancel_does_not_keep_the_run_going():
 
 def test_a_run_whose_last_step_finished_before_the_cancel_has_succeeded():
     assert plan(step("a", A.SUCCEEDED, cancel=True)) == [Finish(RunState.SUCCEEDED)]
+
+
+def short_of(reason, *, asked, more, tries=1):
+    return StepFacts("a", (), A.FAILED, reason, tries, tries, asked=asked, more=more)
+
+
+@pytest.mark.parametrize("reason", ["OUT_OF_MEMORY", "TIME_LIMIT"])
+def test_what_was_too_little_is_asked_for_again_with_more(reason):
+    (act,) = plan(short_of(reason, asked=4, more=8))
+
+    assert (act.number, act.reason, act.more) == (2, reason, 8)
+
+
+def test_at_the_most_it_stops_and_says_so():
+    (act,) = plan(short_of("OUT_OF_MEMORY", asked=8, more=0, tries=2))
+
+    assert act == Finish(
+        RunState.FAILED, "a: OUT_OF_MEMORY (asked for 8 MB, the most that is allowed)"
+    )
+
+
+def test_growing_ends_after_a_few_tries():
+    (act,) = plan(short_of("OUT_OF_MEMORY", asked=8, more=16, tries=4))
+
+    assert isinstance(act, Finish)
+
+
+def test_where_no_amount_was_asked_for_it_is_tried_as_often_as_the_table_says():
+    (act,) = plan(short_of("OUT_OF_MEMORY", asked=0, more=0))
+    assert isinstance(act, Try)
+
+    (act,) = plan(short_of("OUT_OF_MEMORY", asked=0, more=0, tries=2))
+    assert isinstance(act, Finish)

@@ -1,5 +1,6 @@
-"""Processing in the staff console: runs to look at, cancel and retry; atlases to keep."""
+"""Runs to look at, cancel and retry; attempts to find by their job."""
 
+import re
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -15,8 +16,23 @@ from core_app.admin import HistoryMixin
 from core_app.errors import DomainError
 from core_app.http import person
 from processing_app import selectors, workflows
-from processing_app.models import Atlas, Attempt, ProcessingRequest, Product, Run, Step
+from processing_app.failures import TOLD_BY_CLUSTER
+from processing_app.models import Attempt, Product, Run, Step
 from processing_app.services import runs
+
+# As Attempt.job_name makes it; the end of it may be missing.
+_JOB_NAME = re.compile(
+    r"ls-r(?P<run>\d{1,18})(?:-[0-9a-f]+(?:-(?P<key>.+?)(?:-a(?P<number>\d{1,4}))?)?)?"
+)
+
+
+# What a cluster says, or was asked: it may name computers and accounts.
+OF_CLUSTERS = ("trouble", "detail", "node", "resources")
+
+
+def may_read_clusters(request: HttpRequest) -> bool:
+    """Return True for who may read the names of computers and accounts."""
+    return request.user.has_perm("processing_app.view_cluster")
 
 
 class LookOnly:
@@ -41,14 +57,17 @@ class StepInline(LookOnly, TabularInline):  # type: ignore[misc]  # unfold has n
     extra = 0
     can_delete = False
     fields = ("position", "key", "label", "state", "tries", "why")
-    readonly_fields = fields
+    readonly_fields = (*fields, "in_short")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Step]:
         rows: QuerySet[Step] = super().get_queryset(request)
         return rows.prefetch_related("attempts")
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [*self.fields[:-1], "why" if may_read_clusters(request) else "in_short"]
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return list(self.fields)
+        return list(self.readonly_fields)
 
     @admin.display(description="state")
     def state(self, step: Step) -> str:
@@ -63,6 +82,12 @@ class StepInline(LookOnly, TabularInline):  # type: ignore[misc]  # unfold has n
         latest = self._view(step).latest
         return (latest.message or latest.trouble) if latest else ""
 
+    @admin.display(description="why")
+    def in_short(self, step: Step) -> str:
+        """For who may not read what clusters say."""
+        current = self._view(step).current
+        return current.message if current else ""
+
     def _view(self, step: Step) -> selectors.StepView:
         return selectors.StepView(step, tuple(step.attempts.all()))
 
@@ -71,9 +96,13 @@ class StepInline(LookOnly, TabularInline):  # type: ignore[misc]  # unfold has n
 class RunAdmin(LookOnly, HistoryMixin):
     """Runs. What may be done to them is done by the services, one run at a time."""
 
-    list_display = ("__str__", "sample", "owner", "state", "state_since", "requested_by", "page")
+    list_display = (
+        "__str__", "sample", "owner", "cluster", "state", "state_since", "requested_by", "page",
+    )  # fmt: skip
     list_filter = ("state", "pipeline", "cluster")
-    list_select_related = ("imaging_request__sample__request__owner", "requested_by")
+    list_select_related = (
+        "imaging_request__sample__request__owner", "requested_by", "cluster",
+    )  # fmt: skip
     search_fields = (
         "=id",
         "imaging_request__sample__name",
@@ -133,20 +162,69 @@ class AttemptAdmin(LookOnly, HistoryMixin):
     list_display = (
         "__str__",
         "run",
-        "number",
+        "cluster",
         "state",
         "reason",
         "job_id",
+        "waits",
         "state_since",
-        "trouble",
     )
-    list_filter = ("state", "reason", "step__name")
-    list_select_related = ("step__run",)
-    search_fields = ("=step__run__id", "step__key", "job_id")
+    list_filter = ("state", "reason", "step__run__cluster", "step__name")
+    list_select_related = ("step__run__cluster",)
+    search_fields = ("=step__run__id", "step__key", "=job_id")
+    search_help_text = "Run, step, job id, or the name of a job such as ls-r42-…-a1"
 
     @admin.display(description="run")
     def run(self, attempt: Attempt) -> str:
         return str(attempt.step.run)
+
+    @admin.display(description="cluster", ordering="step__run__cluster")
+    def cluster(self, attempt: Attempt) -> str:
+        return str(attempt.step.run.cluster)
+
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        found: list[str] = list(super().get_list_display(request))
+        if not may_read_clusters(request):
+            found[found.index("waits")] = "in_short"
+        return found
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Leave out what clusters say, for who may not read it."""
+        names: list[str] = list(super().get_fields(request, obj))
+        if may_read_clusters(request):
+            return names
+        hidden = {*OF_CLUSTERS, "message"} if _is_told_by_cluster(obj) else set(OF_CLUSTERS)
+        return [name for name in names if name not in hidden]
+
+    @admin.display(description="waits")
+    def in_short(self, attempt: Attempt) -> str:
+        """For who may not read what clusters say."""
+        view = selectors.AttemptView(attempt)
+        return " · ".join(filter(None, (view.place, view.waits_in_short)))
+
+    @admin.display(description="waits")
+    def waits(self, attempt: Attempt) -> str:
+        view = selectors.AttemptView(attempt)
+        return " · ".join(filter(None, (view.place, view.waits_for, attempt.trouble)))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Attempt], search_term: str
+    ) -> tuple[QuerySet[Attempt], bool]:
+        """The name of a job is not stored: it is made of what is, and taken apart again here."""
+        found = _JOB_NAME.fullmatch(search_term.strip())
+        if found is None:
+            answer: tuple[QuerySet[Attempt], bool] = super().get_search_results(
+                request, queryset, search_term
+            )
+            return answer
+        rows = queryset.filter(step__run=int(found["run"]))
+        if found["key"]:
+            rows = rows.filter(step__key=found["key"])
+        return (rows.filter(number=int(found["number"])) if found["number"] else rows), False
+
+
+def _is_told_by_cluster(attempt: Attempt | None) -> bool:
+    return attempt is not None and attempt.reason in TOLD_BY_CLUSTER
 
 
 @admin.register(Product)
@@ -166,24 +244,3 @@ class ProductAdmin(LookOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no
     @admin.display(boolean=True, description="up to date", ordering="_current")
     def is_current(self, product: Any) -> bool:
         return bool(product._current)
-
-
-@admin.register(ProcessingRequest)
-class ProcessingRequestAdmin(LookOnly, HistoryMixin):
-    """Rounds of processing that were asked for."""
-
-    list_display = ("__str__", "number", "processor", "state", "state_since")
-    list_filter = ("state", "processor")
-    list_select_related = ("imaging_request__sample__request__owner", "processor")
-
-
-@admin.register(Atlas)
-class AtlasAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no type hints
-    """Reference brains. One that was used stays; it is taken off offer instead of deleted."""
-
-    list_display = ("label", "name", "orientation", "is_offered", "position")
-    list_editable = ("is_offered", "position")
-    search_fields = ("label", "name")
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

@@ -1,34 +1,44 @@
-"""Pages of processing: the list of runs, and one run as it moves."""
+"""The list of runs, and one run as it moves."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from core_app.http import person, refusals_as_messages
 from processing_app import selectors, workflows
+from processing_app.selectors import FollowedLog
 from processing_app.services import runs
 from processing_app.states import RunState
 
 RUNS_PER_PAGE = 50
+MAX_DIGITS = 18
 
 
 @login_required
 @require_GET
 def run_list(request: HttpRequest) -> HttpResponse:
-    """The runs that this person may see; `?state=running` shows those in one state."""
-    rows = selectors.with_steps(selectors.visible_runs(to=person(request)))
-    state = request.GET.get("state", "")
+    """The runs that this person may see; `?state=running&cluster=default` shows some of them."""
+    visible = selectors.visible_runs(to=person(request))
+    clusters = selectors.clusters_with_runs(visible)
+    state, cluster = request.GET.get("state", ""), request.GET.get("cluster", "")
+    rows = selectors.with_steps(visible)
     if state in RunState.values:
         rows = rows.filter(state=state)
+    if cluster in {str(row) for row in clusters}:
+        rows = rows.filter(cluster__name=cluster)
     page = Paginator(rows, RUNS_PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "page": page,
         "runs": [selectors.overview(run) for run in page],
         "states": RunState.choices,
         "chosen": state,
+        "clusters": clusters,
+        "chosen_cluster": cluster,
+        "troubles": selectors.troubles(clusters),
+        "nothing": "No run is in this state." if state else "No run is on this cluster.",
     }
     return render(request, "processing_app/run_list.html", context)
 
@@ -36,8 +46,9 @@ def run_list(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_GET
 def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    """One run with its steps."""
-    return render(request, "processing_app/run_detail.html", {"view": _view(request, pk)})
+    """One run with its steps; `?log=12` shows the log of that attempt as it grows."""
+    context = {"view": _view(request, pk), "log": _followed(request, pk)}
+    return render(request, "processing_app/run_detail.html", context)
 
 
 @login_required
@@ -74,4 +85,16 @@ def _view(request: HttpRequest, pk: int) -> selectors.RunView:
     user = person(request)
     selectors.get_run(pk, to=user)
     run = selectors.with_steps(selectors.visible_runs(to=user)).get(pk=pk)
-    return selectors.overview(run, to=user)
+    return selectors.whole_view(run, to=user)
+
+
+def _followed(request: HttpRequest, run: int) -> FollowedLog | None:
+    """Return the log that the address names, if there is such an attempt."""
+    wanted = request.GET.get("log", "")
+    if not (wanted.isascii() and wanted.isdigit() and len(wanted) <= MAX_DIGITS):
+        return None
+    try:
+        attempt = selectors.attempt_of_run(int(wanted), run=run, to=person(request))
+    except Http404:
+        return None
+    return selectors.followed_log(attempt)

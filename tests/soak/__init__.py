@@ -1,0 +1,1 @@
+"""Many jobs on a real Slurm over SSH while things break: nothing lost, nothing doubled."""
