@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.delivery_job import Tree
 from bench.delivery_trees import write_tree
-from bench.measure import REPOSITORY, Unavailable, median_ratio
+from bench.measure import ask_job, median_ratio
 from bench.rows import Row, judged
 
 if TYPE_CHECKING:
@@ -27,7 +24,6 @@ _SHRINK = {"full": 1, "small": 50}
 _ROUNDS = {"full": 8, "small": 2}
 _FEWER = 10
 _MEGABYTE = 1e6
-_LIMIT_SECONDS = 900
 
 
 def rows(size: str) -> Iterator[Row]:
@@ -76,26 +72,8 @@ def _count(tree: Tree) -> int:
 
 
 def _run(root: Path, tree: Tree, rounds: int) -> Any:
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "bench.delivery_job",
-            str(root),
-            json.dumps(asdict(tree)),
-            str(rounds),
-        ],
-        cwd=REPOSITORY,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        capture_output=True,
-        text=True,
-        timeout=_LIMIT_SECONDS,
-        check=False,
-    )
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise Unavailable(f"the check failed: {last[:60]}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    job = ["bench.delivery_job", str(root), json.dumps(asdict(tree)), str(rounds)]
+    return ask_job(job, what="the check")
 
 
 def _middle(seconds: list[float]) -> float:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -94,11 +94,17 @@ def median_ratio(above: Sequence[float], below: Sequence[float]) -> float:
 
 
 def _run(command: list[str], name: str, data: Path) -> Cost:
-    out = data.parent / f"out_{name}"
+    return run_command(command, out=data.parent / f"out_{name}", data=data, name=name)
+
+
+def run_command(
+    command: list[str], *, out: Path, data: Path, name: str, more: Sequence[str] = ()
+) -> Cost:
+    """Run a command with the folders `data` and `out` and what `more` there is to say."""
     _clear(out)
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [*command, str(data), str(out)],
+        [*command, str(data), str(out), *more],
         cwd=REPOSITORY,
         env=environment,
         capture_output=True,
@@ -113,6 +119,24 @@ def _run(command: list[str], name: str, data: Path) -> Cost:
     return Cost(**json.loads(done.stdout.strip().splitlines()[-1]))
 
 
+def ask_job(arguments: list[str], *, what: str, **environment: str) -> dict[str, Any]:
+    """Run a job that prints one JSON line at its end, and return it. Raises Unavailable."""
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment},
+        capture_output=True,
+        text=True,
+        timeout=_LIMIT_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise Unavailable(f"{what} failed: {last[:60]}")
+    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found
+
+
 def _children_cpu() -> float:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
@@ -120,7 +144,7 @@ def _children_cpu() -> float:
 
 def _clear(out: Path) -> None:
     for path in out.parent.glob(f"{out.name}*"):
-        shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     (out.parent / f".{out.name}.lock").unlink(missing_ok=True)
 
 

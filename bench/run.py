@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import delivery, precompute, submission
+from bench import delivery, driving, plane_steps, polling, precompute, stitching, submission
 from bench.measure import REPOSITORY
 from bench.rows import Row, as_json, table
 
@@ -25,7 +25,11 @@ _RESULTS = {"full": "bench.json", "small": "bench_small.json"}
 # Each gives its rows for a size, "full" or "small"; a new group of targets is a new line here.
 GROUPS: tuple[Callable[[str], Iterable[Row]], ...] = (
     precompute.rows,
+    plane_steps.rows,
+    stitching.rows,
     submission.rows,
+    driving.rows,
+    polling.rows,
     delivery.rows,
 )
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.measure import REPOSITORY, Unavailable, median_ratio
+from bench.measure import ask_job, median_ratio
 from bench.rows import Row, judged, missing
 from tests.support import services
 from tests.support.mariadb import running_server
@@ -20,7 +16,6 @@ if TYPE_CHECKING:
 
 _LIMIT = 3
 _TITLE = "13 submit 50 samples on {}: time against its INSERTs, row by row in one transaction"
-_LIMIT_SECONDS = 900
 
 
 def rows(size: str) -> Iterator[Row]:
@@ -36,7 +31,7 @@ def rows(size: str) -> Iterator[Row]:
 
 
 def _row(database: str, url: str, size: str) -> Row:
-    found = _measure(url, size)
+    found = ask_job(["bench.submission_job", size], what="the submission", DATABASE_URL=url)
     return judged(
         _TITLE.format(database),
         value=f"{_milliseconds(found['submit'])} ms",
@@ -45,23 +40,6 @@ def _row(database: str, url: str, size: str) -> Row:
         comparison="<=",
         limit=_LIMIT,
     )
-
-
-def _measure(url: str, size: str) -> dict[str, list[float]]:
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.submission_job", size],
-        cwd=REPOSITORY,
-        env={**os.environ, "DATABASE_URL": url, "PYTHONPATH": str(REPOSITORY)},
-        capture_output=True,
-        text=True,
-        timeout=_LIMIT_SECONDS,
-        check=False,
-    )
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise Unavailable(f"the submission failed: {last[:60]}")
-    found: dict[str, list[float]] = json.loads(done.stdout.strip().splitlines()[-1])
-    return found
 
 
 def _milliseconds(seconds: list[float]) -> str:
