@@ -1,6 +1,6 @@
 # The command vocabulary of the project. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo deps test test-fast check bench states
+.PHONY: help demo deps test test-fast check bench soak verify states
 export PYTHON
 
 help: ## list the commands
@@ -31,6 +31,14 @@ check: ## format, lint, types, import contracts, migrations, deployment checks, 
 bench: ## every benchmark as one table and var/bench.json (COMPARE=FILE, SIZE=small)
 	@scripts/install.sh dev
 	@.venv/bin/python -m bench.run $(if $(COMPARE),--compare "$$COMPARE") $(if $(SIZE),--size "$$SIZE")
+
+soak: ## 500 jobs on a private Slurm over SSH while things break for ten minutes (JOBS=, SECONDS=, SEED=)
+	@scripts/install.sh dev
+	@.venv/bin/python -m tests.soak $(if $(JOBS),--jobs $(JOBS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+verify: ## how right the products are, as one table of figures (LIGHTSERV_REAL_DATA=FOLDER: on real brains too)
+	@scripts/install.sh dev
+	@.venv/bin/python -m tests.verify
 
 states: ## write docs/states.md from the tables in the code
 	@scripts/install.sh dev

@@ -29,6 +29,8 @@ SHARING = (
     "On: every member reads all requests of the lab and opens their volumes. Off: only who owns a "
     "request, its auditor, the principal investigator and staff do. It holds for old requests too."
 )
+# Kinds of objects whose history names computers and accounts, and who may read it.
+GUARDED = {"cluster": "processing_app.view_cluster"}
 HISTORY_HEADERS = ["When", "What", "Who", "Note"]
 
 
@@ -313,6 +315,12 @@ class EventAdmin(ListMixin):
     search_fields = ["note", "by__username", "by__last_name"]
     ordering = ["-id"]
     show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Event]:
+        """Leave out what happened to objects that this person may not read."""
+        events: models.QuerySet[Event] = super().get_queryset(request)
+        hidden = [kind for kind, needed in GUARDED.items() if not request.user.has_perm(needed)]
+        return events.exclude(kind__in=hidden) if hidden else events
 
     @admin.display(description="What")
     def step(self, event: Event) -> str:

@@ -64,5 +64,13 @@ class Unreachable(OutsideError):
     """It did not answer, so nothing is known. Try again later; never a result."""
 
 
+class Silent(Unreachable):
+    """The whole part gave no answer: whatever else is asked of it now would wait in vain too."""
+
+
+class Misconfigured(OutsideError):
+    """The access itself is wrong: a key, an address, a file. A person has to mend it first."""
+
+
 class Rejected(OutsideError):
     """It answered no, and will answer no again."""

@@ -17,7 +17,8 @@ _EVERYTHING_READABLE = {
                     "rawdelivery", "deliverywaiver", "microscope", "objective", "wavelength",
                     "component", "componentinstallation", "maintenanceentry", "objectiveswap",
                     "calibration", "outage"],
-    "processing_app": ["processingrequest", "run", "step", "attempt", "product", "atlas"],
+    "processing_app": ["processingrequest", "processingresolution", "channelcorrection",
+                       "qualitysheet", "run", "step", "attempt", "product", "artifact", "atlas"],
     "viewers_app": ["datalayer"],
     "core_app": ["event", "lab"],
 }  # fmt: skip
@@ -29,6 +30,16 @@ _INSTRUMENTS = {
         "maintenanceentry", "objectiveswap", "calibration", "outage",
     )
 }  # fmt: skip
+
+# What goes with a cluster or a pipeline is deleted on its page.
+_CLUSTERS = {
+    "processing_app.cluster": (*KEEP, "delete"),
+    "processing_app.profile": (*KEEP, "delete"),
+    "processing_app.stepresources": (*KEEP, "delete"),
+    "processing_app.deployment": VIEW,
+    "processing_app.sitepipeline": KEEP,
+    "processing_app.sitestep": (*KEEP, "delete"),
+}
 
 _OF_ROLE: dict[Role, dict[str, tuple[str, ...]]] = {
     Role.CLEARER: {
@@ -48,6 +59,7 @@ _OF_ROLE: dict[Role, dict[str, tuple[str, ...]]] = {
         **_INSTRUMENTS,
     },
     Role.PROCESSOR: {
+        **dict.fromkeys(_CLUSTERS, VIEW),
         "processing_app.run": WORK,
         "processing_app.processingrequest": WORK,
         "processing_app.atlas": KEEP,
@@ -73,6 +85,7 @@ _OF_ROLE: dict[Role, dict[str, tuple[str, ...]]] = {
     Role.OPERATOR: {
         "core_app.mail": VIEW,
         "processing_app.run": VIEW,
+        **_CLUSTERS,
         "viewers_app.viewersession": WORK,
     },
 }

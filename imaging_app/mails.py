@@ -36,7 +36,7 @@ def tell_imaged(
     next_steps = _next_steps(
         makes_volumes=makes_volumes, processable=processable, is_installed=is_installed
     )
-    links = [("Processing", reverse("processing:run-list"))] if processable else []
+    links = [("Processing", reverse("processing:queue"))] if processable else []
     letter = _imaged_letter(batch, by=by, again=times > 1, closing=next_steps, links=links)
     told = correspondents(request)
     if by.pk != request.owner_id:

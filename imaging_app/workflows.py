@@ -23,7 +23,7 @@ from imaging_app.services.guards import hold_all, hold_open
 from imaging_app.states import OVER, ImagingState
 from processing_app import selectors as processing_reads
 from processing_app.models import Run, Step, StepReport
-from processing_app.pipelines import CHECK, OF_DELIVERIES, VERIFY
+from processing_app.pipelines import CHECK, OF_DELIVERIES, RAW, VERIFY
 from processing_app.services import reports, runs
 from processing_app.services import requests as processing
 from processing_app.states import RunState
@@ -177,7 +177,7 @@ def tell_imaged(batch: ImagingBatch, *, by: User) -> None:
     imaged = batch.imaging_requests.filter(state=ImagingState.COMPLETE)
     used = Objective.objects.filter(pk__in=imaged.values("resolutions__objective"))
     fit = [objective for objective in used if processing.is_processable(objective)]
-    made = Run.objects.filter(imaging_request__in=imaged).exclude(pipeline__in=OF_DELIVERIES)
+    made = Run.objects.filter(imaging_request__in=imaged, pipeline=RAW)
     mails.tell_imaged(
         batch,
         by=by,

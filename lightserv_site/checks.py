@@ -8,6 +8,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connection, models
 
+from processing_app.shell_lines import trouble_in
+
 
 @register(Tags.security)
 def two_origins(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
@@ -97,3 +99,14 @@ def working_hours(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
         return []
     hint = "Set WORKDAY_START to an earlier hour than WORKDAY_END, which is 24 at most."
     return [Error("The working day ends before it begins.", hint=hint, id="lightserv.E006")]
+
+
+@register()
+def readable_prelude(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Lines that no shell can read would let every job fail; the cluster's shell is not asked."""
+    trouble = trouble_in(settings.CLUSTER_PRELUDE)
+    if not trouble:
+        return []
+    hint = "Correct the lines; `sh -n` reads them without carrying them out."
+    message = f"CLUSTER_PRELUDE cannot be read by a shell: {trouble}"
+    return [Warning(message, hint=hint, id="lightserv.W002")]

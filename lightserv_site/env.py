@@ -28,8 +28,8 @@ def flag(name: str, *, default: bool) -> bool:
     raise ImproperlyConfigured(f"{name}={value!r} is neither yes nor no. Use 1 or 0.")
 
 
-def integer(name: str, *, default: int, minimum: int = 0) -> int:
-    """Return a whole number not below `minimum`."""
+def integer(name: str, *, default: int, minimum: int = 0, maximum: int | None = None) -> int:
+    """Return a whole number not below `minimum` and not above `maximum`."""
     value = text(name, default=str(default))
     try:
         number = int(value)
@@ -37,6 +37,8 @@ def integer(name: str, *, default: int, minimum: int = 0) -> int:
         raise ImproperlyConfigured(f"{name}={value!r} is not a whole number.") from None
     if number < minimum:
         raise ImproperlyConfigured(f"{name}={number} is below {minimum}.")
+    if maximum is not None and number > maximum:
+        raise ImproperlyConfigured(f"{name}={number} is above {maximum}.")
     return number
 
 
@@ -79,3 +81,10 @@ def secret(name: str, *, default: str | None = None) -> str:
     if not content:
         raise ImproperlyConfigured(f"{name}_FILE={file} is empty.")
     return content
+
+
+def require(names: Sequence[str], *, because: str) -> None:
+    """Stop the process where a choice needs variables that are not set, naming all of them."""
+    missing = [name for name in names if not os.environ.get(name, "").strip()]
+    if missing:
+        raise ImproperlyConfigured(f"{because} needs {', '.join(missing)}; see docs/settings.md.")

@@ -233,13 +233,40 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 
 # Which code made a product; a checkout knows it, an image is told when it is built.
 CODE_COMMIT = env.text("CODE_COMMIT", default=commit_of(BASE_DIR))
-CLUSTER = env.choice("CLUSTER", ["local", "memory"], default="local")
+# The cluster named `default`; further ones are rows.
+CLUSTER = env.choice("CLUSTER", ["local", "slurm-local", "slurm-ssh", "memory"], default="local")
+_SLURM = CLUSTER.startswith("slurm-")
+CLUSTER_HOST = env.text("CLUSTER_HOST", default="")
+CLUSTER_PORT = env.integer("CLUSTER_PORT", default=22, minimum=1, maximum=65535)
+CLUSTER_USER = env.text("CLUSTER_USER", default="")
+CLUSTER_KEY = env.text("CLUSTER_KEY", default="")
+CLUSTER_KNOWN_HOSTS = env.text("CLUSTER_KNOWN_HOSTS", default="")
+CLUSTER_JUMP_HOST = env.text("CLUSTER_JUMP_HOST", default="")
+CLUSTER_JUMP_KEY = env.text("CLUSTER_JUMP_KEY", default=CLUSTER_KEY)
 CLUSTER_WORKDIR = env.path("CLUSTER_WORKDIR", default=VAR_DIR / "jobs")
 CLUSTER_DATA_ROOT = env.path("CLUSTER_DATA_ROOT", default=DATA_ROOT)
-CLUSTER_PYTHON = env.text("CLUSTER_PYTHON", default="")
+CLUSTER_PYTHON = env.text("CLUSTER_PYTHON", default="python3" if _SLURM else "")
+CLUSTER_BUILDS_ENVIRONMENT = env.flag("CLUSTER_BUILDS_ENVIRONMENT", default=True)
+CLUSTER_ENVIRONMENT = env.text("CLUSTER_ENVIRONMENT", default="")
+CLUSTER_PRELUDE = env.text("CLUSTER_PRELUDE", default="")
 CLUSTER_SLOTS = env.integer("CLUSTER_SLOTS", default=1, minimum=1)
 CLUSTER_THREADS = env.integer("CLUSTER_THREADS", default=2, minimum=1)
-HEARTBEAT_LIMIT_S = env.integer("HEARTBEAT_LIMIT", default=120, minimum=5)
+CLUSTER_POLL_INTERVAL_S = env.integer(
+    "CLUSTER_POLL_INTERVAL", default=30 if _SLURM else 1, minimum=1
+)
+HEARTBEAT_LIMIT_S = env.integer("HEARTBEAT_LIMIT", default=600 if _SLURM else 120, minimum=5)
+# After so many hours of silence a cluster is left alone until somebody resumes it.
+CLUSTER_PAUSE_AFTER_H = env.integer("CLUSTER_PAUSE_AFTER", default=24, minimum=1)
+# After so many minutes of silence operators are told.
+CLUSTER_ALARM_AFTER_MIN = env.integer("CLUSTER_ALARM_AFTER", default=15, minimum=1)
+# Days after which folders of jobs that are over are packed, and removed; 0: never.
+JOB_FOLDERS_COMPRESS_AFTER = env.integer("JOB_FOLDERS_COMPRESS_AFTER", default=14)
+JOB_FOLDERS_REMOVE_AFTER = env.integer("JOB_FOLDERS_REMOVE_AFTER", default=90)
+if CLUSTER == "slurm-ssh":
+    env.require(
+        ["CLUSTER_HOST", "CLUSTER_USER", "CLUSTER_KEY", "CLUSTER_KNOWN_HOSTS", "CLUSTER_WORKDIR"],
+        because="CLUSTER=slurm-ssh",
+    )
 
 LAUNCHER = env.choice("LAUNCHER", ["static"], default="static")
 DATAJOINT_ENABLED = env.flag("DATAJOINT_ENABLED", default=False)

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 packages=(
     mariadb-server libmariadb-dev pkg-config gcc python3-dev python3-venv # database
-    slurm-wlm slurmdbd munge openssh-server                               # cluster
+    slurm-wlm slurmdbd munge openssh-server iptables                      # cluster
     docker.io debootstrap docker-compose                                  # containers
     nginx                                                                 # proxy
     chromium fonts-dejavu-core                                            # browser tests

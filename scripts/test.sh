@@ -39,11 +39,13 @@ run_on_mariadb() {
     fi
 }
 
-# Adds up lines such as "== 2 failed, 310 passed in 61.2s ==" over both databases.
+# Repeats what went wrong, for whoever sees only the end of the log,
+# and adds up lines such as "== 2 failed, 310 passed in 61.2s ==" over both databases.
 print_sum() {
     local logs=() log
     for log in var/pytest-SQLite.log var/pytest-MariaDB.log; do [ ! -e "$log" ] || logs+=("$log"); done
     printf '\n'
+    grep -hE '^(FAILED|ERROR|SKIPPED) ' "${logs[@]}" | cut -c 1-400
     grep -hE '^=+ .* in [0-9.]+s.* =+$' "${logs[@]}" | awk '
         { gsub(/=/, ""); sub(/ in [0-9.]+s.*/, "")
           n = split($0, part, ",")

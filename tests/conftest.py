@@ -15,7 +15,13 @@ from tests.support import environment, network
 environment.prepare()
 django.setup()
 
-pytest_plugins = ["tests.support.browser", "tests.support.mariadb", "tests.support.people"]
+pytest_plugins = [
+    "tests.support.browser",
+    "tests.support.mariadb",
+    "tests.support.people",
+    "tests.support.slurm",
+    "tests.support.sshd",
+]
 
 HERE = Path(__file__).parent
 
@@ -25,6 +31,7 @@ MARKER_OF = {
     "mirror": "datajoint",
     "sshd": "ssh",
     "slurm": "slurm",
+    "slurm_without_accounting": "slurm",
     "docker_engine": "docker",
     "nginx": "nginx",
     "chromium": "browser",

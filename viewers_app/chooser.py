@@ -23,6 +23,9 @@ WHY_NOT = {
 }
 OUTDATED = ("needs-you", "Out of date: imaging is open again")
 NOT_STARTED = ("waiting", "Not converted yet")
+# What is made of the registration channel, or of channels with cells, alone.
+OF_ONE_CHANNEL = frozenset({Product.Kind.RAW_ATLAS, Product.Kind.CELLS})
+OF_ANOTHER = ("skipped", "Of another channel")
 
 # Channel id, kind of product, light sheet.
 Place = tuple[int, str, str]
@@ -97,7 +100,9 @@ def _channels_of(sample: Sample) -> Iterable[ImagingChannel]:
 
 
 def _layers_of(sample: Sample, to: User) -> dict[Place, DataLayer]:
+    # Of several rounds of processing the newest is shown.
     rows = visible_layers(to=to).filter(**{TO_SAMPLE: sample})
+    rows = rows.order_by("product__step__run__processing_request__number", "product__step__run_id")
     return {(x.product.channel_id, x.product.kind, x.product.side): x for x in rows}
 
 
@@ -165,7 +170,15 @@ def _cell(channel: ImagingChannel, column: Column, known: Known) -> Cell:
         return Cell(layer)
     if place in known.made and _is_open_again(channel):
         return Cell(None, *OUTDATED)
-    return Cell(None, *_why_not(channel, column.side, known.runs.get(place)))
+    run = known.runs.get(place)
+    if run is None and column.kind in OF_ONE_CHANNEL and _is_elsewhere(column, known):
+        return Cell(None, *OF_ANOTHER)
+    return Cell(None, *_why_not(channel, column.side, run))
+
+
+def _is_elsewhere(column: Column, known: Known) -> bool:
+    """Return True if it is made of another channel, so that nobody waits for it here."""
+    return any(kind == column.kind for _, kind, _ in (*known.layers, *known.runs))
 
 
 def _is_open_again(channel: ImagingChannel) -> bool:

@@ -1,4 +1,4 @@
-"""Which keys of a precomputed volume may be asked for. Pure; all else does not exist."""
+"""Which keys of a precomputed layer may be asked for. Pure; all else does not exist."""
 
 import re
 from dataclasses import dataclass
@@ -8,8 +8,12 @@ _SCALE = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 _SHARD = r"[0-9a-f]{1,16}\.shard"
 _CHUNK = r"[0-9]{1,10}-[0-9]{1,10}_[0-9]{1,10}-[0-9]{1,10}_[0-9]{1,10}-[0-9]{1,10}"
 _REVISION: Final = re.compile(r"@([0-9a-f]{16})/(.*)", re.DOTALL)
+# Of an annotation layer: a cell of a spatial index, and one annotation by its number.
+_CELL = r"[0-9]{1,10}_[0-9]{1,10}_[0-9]{1,10}"
+_NUMBER = r"[0-9]{1,20}"
 _DOCUMENT: Final = re.compile(r"info|provenance")
-_VOXELS: Final = re.compile(rf"({_SCALE})/({_SHARD}|{_CHUNK})")
+_PROPERTIES: Final = re.compile(r"(segment_properties)/(info)")
+_DATA: Final = re.compile(rf"({_SCALE})/({_SHARD}|{_CHUNK}|{_CELL}|{_NUMBER})")
 _PICTURE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,58}\.png")
 
 
@@ -31,8 +35,10 @@ def parse_key(text: str) -> Key | None:
     revision, name = (revised[1], revised[2]) if revised else ("", text)
     if _DOCUMENT.fullmatch(name):
         return Key((name,), is_document=True, revision=revision)
-    voxels = _VOXELS.fullmatch(name)
-    return Key((voxels[1], voxels[2]), is_document=False, revision=revision) if voxels else None
+    if properties := _PROPERTIES.fullmatch(name):
+        return Key((properties[1], properties[2]), is_document=True, revision=revision)
+    data = _DATA.fullmatch(name)
+    return Key((data[1], data[2]), is_document=False, revision=revision) if data else None
 
 
 def picture_key(text: str) -> Key | None:

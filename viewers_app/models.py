@@ -53,8 +53,12 @@ class DataLayer(models.Model):
 
     @property
     def name(self) -> str:
-        """Return the layer's name in viewers: `647 left`."""
+        """Return the layer's name in viewers: `647 left`, `regions`, `647 cells`."""
         wavelength = self.channel.wavelength.name
+        if self.product.kind == Product.Kind.RAW_ATLAS:
+            return "regions"
+        if self.product.kind == Product.Kind.CELLS:
+            return f"{wavelength} cells"
         return f"{wavelength} {self.product.side}".strip()
 
 

@@ -33,9 +33,14 @@ void main() {
 """
 
 
+IMAGE: Final = "image"
+SEGMENTATION: Final = "segmentation"
+ANNOTATION: Final = "annotation"
+
+
 @dataclass(frozen=True, slots=True)
 class LayerSpec:
-    """One volume and how to show it. Layers of one `channel` and kind share its brightness."""
+    """One layer and how to show it. Images of one `channel` and kind share its brightness."""
 
     uuid: str
     name: str
@@ -46,6 +51,16 @@ class LayerSpec:
     window: tuple[int, int]
     color: str
     side: str = ""
+    type: str = IMAGE
+
+
+POINT_SHADER: Final = """#uicontrol float size slider(min=1, max=20, default=6)
+void main() {
+  setColor(defaultColor());
+  setPointMarkerSize(size);
+  setPointMarkerBorderWidth(1.0);
+}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +154,37 @@ def _layers(spec: ViewerSpec) -> list[State]:
 
 
 def _layer(layer: LayerSpec, *, weight: float) -> State:
+    if layer.type == SEGMENTATION:
+        return _regions(layer)
+    return _points(layer) if layer.type == ANNOTATION else _image(layer, weight=weight)
+
+
+def _regions(layer: LayerSpec) -> State:
+    """Labels over the image: outlines of all, names by the volume's own properties."""
+    return {
+        "type": SEGMENTATION,
+        "name": layer.name,
+        "source": f"layer:{layer.uuid}",
+        "tab": "segments",
+        "selectedAlpha": 0.25,
+        "notSelectedAlpha": 0.15,
+        "ignoreNullVisibleSet": True,
+        "hideSegmentZero": True,
+    }
+
+
+def _points(layer: LayerSpec) -> State:
+    return {
+        "type": ANNOTATION,
+        "name": layer.name,
+        "source": f"layer:{layer.uuid}",
+        "tab": "rendering",
+        "annotationColor": layer.color,
+        "shader": POINT_SHADER,
+    }
+
+
+def _image(layer: LayerSpec, *, weight: float) -> State:
     low, high = layer.window[0], max(layer.window[1], layer.window[0] + 1)
     return {
         "type": "image",

@@ -21,7 +21,9 @@ WHAT_A_LAYER_SHOWS = (
     f"{TO_SAMPLE}__request__owner",
 )
 # What a person most likely wants to see first.
-BEST_FIRST = ("corrected", "blended", "stitched", "raw", "downsized", "registered")
+BEST_FIRST = (
+    "corrected", "blended", "stitched", "raw", "downsized", "registered", "raw_atlas", "cells",
+)  # fmt: skip
 
 
 def layers() -> QuerySet[DataLayer]:
@@ -35,6 +37,11 @@ def layers() -> QuerySet[DataLayer]:
 def visible_layers(*, to: User) -> QuerySet[DataLayer]:
     """Return the layers of requests that this person may read, which are those they may see."""
     return layers().filter(**{f"{TO_SAMPLE}__request__in": visible_requests(to=to)})
+
+
+def pictured_layers(*, to: User) -> QuerySet[DataLayer]:
+    """Return those of the visible layers that have a picture."""
+    return visible_layers(to=to).exclude(product__thumbnail="")
 
 
 def find_layer(uuid: UUID) -> DataLayer | None:
@@ -142,4 +149,5 @@ def _layer_spec(layer: DataLayer, name: str) -> LayerSpec:
         window=(product.window_low, product.window_high),
         color=layer.channel.wavelength.color,
         side=product.side,
+        type=product.layer_type,
     )

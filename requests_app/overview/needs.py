@@ -14,9 +14,11 @@ from imaging_app.models import ImagingBatch
 from imaging_app.selectors import imaging_queue
 from imaging_app.states import ImagingState
 from processing_app.models import Run
+from processing_app.selectors import rounds
 from processing_app.states import RunState
 from requests_app import selectors
 from requests_app.models import ClearingBatch, ClearingStepLog, PlannedStep, Request, Sample
+from requests_app.selectors.today import GRACE
 from requests_app.states import ClearingState, RequestState
 
 SOON = timedelta(days=3)
@@ -35,7 +37,7 @@ class Need:
 
 def needs_of(user: User) -> list[Need]:
     """Return what waits for this person: own work first, then that of their roles."""
-    found = [*_own(user), *_of_clearing(user), *_of_imaging(user)]
+    found = [*_own(user), *_of_clearing(user), *_of_imaging(user), *_to_process(user)]
     if roles.has_role(user, Role.PROCESSOR, Role.MANAGER, Role.OPERATOR):
         found += _of_processing()
     if roles.has_role(user, Role.MANAGER):
@@ -108,9 +110,9 @@ def _tubes_missing() -> QuerySet[Sample]:
 
 
 def _late_steps() -> QuerySet[PlannedStep]:
-    """The planned steps of a batch whose time has passed and that nobody has logged."""
+    """The planned steps that nobody has logged and that are overdue on the bench's own page."""
     logged = ClearingStepLog.objects.filter(batch=OuterRef("batch"), step=OuterRef("step"))
-    late = PlannedStep.objects.filter(~Exists(logged), starts_at__lt=timezone.now())
+    late = PlannedStep.objects.filter(~Exists(logged), starts_at__lt=timezone.now() - GRACE)
     return late.filter(batch=OuterRef("pk"))
 
 
@@ -127,6 +129,15 @@ def _of_imaging(user: User) -> Iterator[Need]:
     )  # fmt: skip
 
 
+def _to_process(user: User) -> Iterator[Need]:
+    """What this person may start: of their own requests, or of all for processing staff."""
+    ready = rounds.ready(rounds.queue(to=user)).count()
+    yield _count(
+        ready, "sample ready to be processed", "samples ready to be processed",
+        "/processing/?part=ready",
+    )  # fmt: skip
+
+
 def failed_runs() -> QuerySet[Run]:
     """Return the runs that failed and that no newer one of the same images has replaced."""
     newer = Run.objects.filter(
@@ -140,7 +151,7 @@ def failed_runs() -> QuerySet[Run]:
 def _of_processing() -> Iterator[Need]:
     yield _count(
         failed_runs().count(), "run that failed", "runs that failed",
-        "/processing/?state=failed", "failed",
+        "/processing/runs/?state=failed", "failed",
     )  # fmt: skip
 
 

@@ -25,6 +25,6 @@ def home(request: HttpRequest) -> HttpResponse:
         "queues": overview.queues_of(user),
         "rows": overview.rows_of(list(rows), to=user),
         "drafts": selectors.drafts_of(user).exists(),
-        "layers": list(viewer_reads.visible_layers(to=user).order_by("-id")[:RECENT]),
+        "layers": list(viewer_reads.pictured_layers(to=user).order_by("-id")[:RECENT]),
     }
     return render(request, "requests_app/home.html", context)

@@ -6,6 +6,7 @@ from io import StringIO
 
 from django.core.management import call_command
 
+from processing_app.failures import FAILURES
 from tests.architecture import source
 
 SETTINGS = source.ROOT / "lightserv_site" / "settings.py"
@@ -46,3 +47,21 @@ def test_settings_are_read_through_the_typed_readers_only():
     ]
 
     assert readers == []
+
+
+def test_every_failure_is_documented_as_the_pages_say_it():
+    page = source.text("docs/clusters.md")
+
+    rows = [
+        f"| `{name}` | {known.words} | {known.tries_grown if known.grows else known.tries} "
+        f"| {known.advice} |"
+        for name, known in FAILURES.items()
+    ]
+
+    assert [row for row in rows if row not in page.splitlines()] == []
+
+
+def test_no_failure_is_documented_that_is_none():
+    named = re.findall(r"^\| `([A-Z_]+)` \|", source.text("docs/clusters.md"), flags=re.MULTILINE)
+
+    assert set(named) == set(FAILURES)

@@ -67,8 +67,21 @@ SCREENS: dict[str, tuple[Person, Callable[[World], str]]] = {
     "calendar of a microscope": (Person.OWNER, lambda w: "/imaging/calendar/smartspim/"),
     "booking a microscope": (Person.IMAGER, lambda w: "/imaging/calendar/smartspim/book/"),
     "use of a microscope": (Person.MANAGER, lambda w: "/imaging/calendar/smartspim/utilization/"),
-    "runs": (Person.PROCESSOR, lambda w: "/processing/"),
+    "processing": (Person.OWNER, lambda w: "/processing/"),
+    "processing of a sample": (
+        Person.PROCESSOR,
+        lambda w: f"/processing/rounds/{worlds.round_of(w.main.imaged).pk}/",
+    ),
+    "runs": (Person.PROCESSOR, lambda w: "/processing/runs/"),
     "run": (Person.PROCESSOR, lambda w: f"/processing/runs/{worlds.run_of(w.main.imaged).pk}/"),
+    "failed run": (
+        Person.PROCESSOR,
+        lambda w: f"/processing/runs/{worlds.run_of(w.main.failed).pk}/",
+    ),
+    "run again": (
+        Person.PROCESSOR,
+        lambda w: f"/processing/runs/{worlds.run_of(w.main.failed).pk}/again/",
+    ),
     "volumes": (Person.OWNER, lambda w: "/viewers/"),
     "chooser": (
         Person.OWNER,
