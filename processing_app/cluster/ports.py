@@ -44,6 +44,13 @@ class JobReport:
     # Of the job that has the id now, if the scheduler told it.
     name: str = ""
 
+    def named(self, name: str) -> "JobReport":
+        """Return the same report of a job of this name."""
+        return JobReport(
+            self.state, self.source, self.exit_code, self.reason, self.detail, self.word,
+            self.counts, name,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Resources:

@@ -1,8 +1,8 @@
 """Scheduler that hands jobs to Slurm (20.11 or newer) over any Shell.
 
 An id is what sbatch tells: `1234`, or `1234;cluster` where there are several clusters; the id of
-an array is that of the whole. Accounting (sacct) spares the controller and remembers for long, but
-lags by seconds; squeue knows at once, and forgets what is over within minutes. Both are asked.
+an array is that of the whole. squeue knows at once, and forgets what is over within minutes;
+accounting (sacct) remembers for long, but lags by seconds. Both are asked.
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -8,6 +8,7 @@ from typing import Final
 
 from processing_app.cluster.ports import JobId
 
+_LONGEST_ID: Final = 10
 _ID: Final = re.compile(r"([0-9]{1,10})(?:;([A-Za-z0-9_.-]+))?")
 _JOB: Final = re.compile(r"([0-9]{1,10})(?:_(?:([0-9]{1,9})|\[([0-9,:.-]+)(?:%[0-9]+)?\]))?")
 _SPAN: Final = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9})(?::([0-9]{1,9}))?)?")
@@ -70,12 +71,13 @@ def table(stdout: str, fields: int, *, heading: str = HEADING) -> Table:
     cluster, is_begun, is_whole = "", False, stdout.endswith("\n")
     for line in stdout.split("\n"):
         told = [field.strip() for field in line.split("|")]
-        if match := _CLUSTER.fullmatch(line):
-            cluster = match[1]
-        elif len(told) == fields + 1 and told[0].upper() == heading:
+        is_complete = len(told) == fields + 1
+        if is_complete and told[0].upper() == heading:
             is_begun = True
-        elif is_begun and len(told) == fields + 1 and not told[-1]:
+        elif is_begun and is_complete and not told[-1]:
             rows.append(told[:-1])
+        elif match := _CLUSTER.fullmatch(line):
+            cluster = match[1]
         elif is_begun and 1 < len(told) <= fields + 1:
             is_whole = False
     return Table(rows, is_begun and is_whole, cluster)
@@ -83,7 +85,10 @@ def table(stdout: str, fields: int, *, heading: str = HEADING) -> Table:
 
 def key_of(text: str) -> Key | None:
     """Read `123`, `123_4`, `123_[0-5%2]`, `123_[1,3,7-9]`; None for a step or another thing."""
-    match = _JOB.fullmatch(text.strip())
+    job = text.strip()
+    if job.isascii() and job.isdigit() and len(job) <= _LONGEST_ID:  # as most are
+        return Key(job)
+    match = _JOB.fullmatch(job)
     if match is None:
         return None
     number, task, spans = match.groups()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from core_app.batches import batched
@@ -10,14 +10,13 @@ from core_app.errors import Silent, Unreachable
 from processing_app.cluster import slurm_words
 from processing_app.cluster.ports import JobReport, JobState
 from processing_app.cluster.slurm_calls import Answer, Calls
-from processing_app.cluster.slurm_lines import fields_of, key_of
+from processing_app.cluster.slurm_lines import fields_of
 from processing_app.cluster.slurm_pool import (
     PLACEHOLDER,
     SeenByNumber,
     is_array,
     merged,
     pooled,
-    pooled_state,
     seen_in,
     seen_in_accounts,
 )
@@ -28,7 +27,7 @@ IDS_AT_ONCE: Final = 5000
 # So many jobs of which nothing is known are asked for one by one.
 ASKED_ALONE: Final = 5
 _HISTORY: Final = ("JobID", "State", "ExitCode", "JobName")
-_QUEUE: Final = ("JobArrayID", "State", "exit_code", "Reason")
+_QUEUE: Final = ("JobArrayID", "State", "exit_code", "Reason", "Name")
 
 
 @dataclass(slots=True)
@@ -54,23 +53,24 @@ def poll_cluster(
     calls: Calls, numbers: Sequence[str], *, cluster: str, since: str
 ) -> Mapping[str, JobReport]:
     """Return a report for each number. Raises Unreachable if no source answered at all."""
-    accounts = _accounts(calls, numbers, cluster=cluster, since=since)
-    controller = Look()
-    if any(not _is_settled(accounts, number) for number in numbers):
-        controller = _controller(calls, numbers, cluster=cluster)
-        _ask_alone(calls, numbers, accounts, controller, cluster=cluster)
+    controller = _controller(calls, numbers, cluster=cluster)
+    settled = {number: _settled(controller, number) for number in numbers}
+    reports = {number: report for number, report in settled.items() if report}
+    names = controller.names
+    if rest := [number for number in numbers if number not in reports]:
+        accounts = _accounts(calls, rest, cluster=cluster, since=since)
+        _ask_alone(calls, rest, accounts, controller, cluster=cluster)
         _raise_if_nothing(accounts, controller)
-    sources = [accounts, controller] if calls.has_accounting else [controller]
-    return {
-        number: replace(_report(number, sources, controller), name=accounts.names.get(number, ""))
-        for number in numbers
-    }
+        sources = [accounts, controller] if calls.has_accounting else [controller]
+        reports |= {number: _report(number, sources, controller) for number in rest}
+        names |= accounts.names
+    return {number: report.named(names.get(number, "")) for number, report in reports.items()}
 
 
-def _names_in(rows: Sequence[Sequence[str]]) -> dict[str, str]:
-    """Return the name of each job, by its number."""
-    keys = [(key_of(row[0]), row[3]) for row in rows]
-    return {key.number: name for key, name in keys if key and name and name != PLACEHOLDER}
+def _names_in(rows: Sequence[Sequence[str]], *, at: int) -> dict[str, str]:
+    """Return the name of each job, which is the field `at`, by its number."""
+    named = ((row[0].partition("_")[0], row[at]) for row in rows)
+    return {number: name for number, name in named if name and name != PLACEHOLDER}
 
 
 def _accounts(calls: Calls, numbers: Sequence[str], *, cluster: str, since: str) -> Look:
@@ -81,24 +81,25 @@ def _accounts(calls: Calls, numbers: Sequence[str], *, cluster: str, since: str)
         if answer is None:
             return Look()
         look.add(answer, seen_in_accounts(answer.table.rows), some)
-        look.names |= _names_in(answer.table.rows)
+        look.names |= _names_in(answer.table.rows, at=3)
     return look
 
 
-def _is_settled(accounts: Look, number: str) -> bool:
-    """Accounting lags: what it does not know, or knows to wait, or in part, the controller may."""
-    rows = accounts.seen.get(number)
-    if not rows:
-        return False
-    tasks = merged(rows)
-    return not is_array(tasks) and pooled_state(tasks) in {JobState.RUNNING, JobState.ENDED}
+def _settled(controller: Look, number: str) -> JobReport | None:
+    """What waits or runs the controller knows best; what is over it forgets, tasks one by one."""
+    tasks = merged(controller.seen.get(number, []))
+    if not tasks or is_array(tasks):
+        return None
+    report = pooled(tasks)
+    return report if report.state in {JobState.QUEUED, JobState.RUNNING} else None
 
 
 def _controller(calls: Calls, numbers: Sequence[str], *, cluster: str) -> Look:
     """Ask for all jobs of ours: thousands of ids in the question cost more than in the answer."""
     look = Look()
     answer = calls.controller(*ALL_MINE, fields=_QUEUE, cluster=cluster)
-    look.add(answer, seen_in(answer.table.rows, "squeue"), numbers)
+    look.add(answer, seen_in((row[:4] for row in answer.table.rows), "squeue"), numbers)
+    look.names = _names_in(answer.table.rows, at=4)
     return look
 
 

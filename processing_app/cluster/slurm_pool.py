@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from processing_app.cluster.ports import JobReport, JobState
-from processing_app.cluster.slurm_lines import Key, exit_code_of, key_of
+from processing_app.cluster.slurm_lines import exit_code_of, key_of
 from processing_app.cluster.slurm_words import Meaning, meaning_of, why_it_waits, worst
 
 # Stands for tasks that Slurm did not tell apart.
@@ -14,14 +15,15 @@ _SOME_TASKS: Final = -1
 _WHOLE_JOB: Final = -2
 # No job of ours has this name.
 PLACEHOLDER: Final = "allocation"
+# So many different answers are remembered.
+_KEPT: Final = 4096
 _NOT_YET: Final = Meaning(JobState.UNKNOWN, detail="Accounting does not know the whole job yet.")
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One row of an answer: a job, or tasks of an array in the same state."""
+    """What one row of an answer says of a job, or of tasks of an array in the same state."""
 
-    key: Key
     word: str
     meaning: Meaning
     source: str
@@ -37,7 +39,8 @@ class Seen:
         return self.meaning.detail or (self.why if self.state == JobState.QUEUED else "")
 
 
-SeenByNumber = dict[str, list[Seen]]
+Rows = list[tuple[Sequence[int] | None, Seen]]  # with the tasks of slurm_lines.Key
+SeenByNumber = dict[str, Rows]
 
 
 def seen_in(rows: Iterable[Sequence[str]], source: str) -> SeenByNumber:
@@ -48,15 +51,17 @@ def seen_in(rows: Iterable[Sequence[str]], source: str) -> SeenByNumber:
     found: SeenByNumber = {}
     for job, state, code, *why in rows:
         key, word = key_of(job), state.strip()
-        if key is None or not word:
-            continue
-        meaning = meaning_of(word)
-        seen = Seen(
-            key, word, meaning, source, _code_that_counts(code, word, meaning),
-            why_it_waits(why[0]) if why else "",
-        )  # fmt: skip
-        found.setdefault(key.number, []).append(seen)
+        if key is not None and word:
+            seen = _seen(source, word, code, why[0] if why else "")
+            found.setdefault(key.number, []).append((key.tasks, seen))
     return found
+
+
+# Thousands of jobs say the same, and what they say is read once.
+@lru_cache(maxsize=_KEPT)
+def _seen(source: str, word: str, code: str, why: str) -> Seen:
+    meaning = meaning_of(word)
+    return Seen(word, meaning, source, _code_that_counts(code, word, meaning), why_it_waits(why))
 
 
 def seen_in_accounts(rows: Sequence[Sequence[str]]) -> SeenByNumber:
@@ -67,9 +72,9 @@ def seen_in_accounts(rows: Sequence[Sequence[str]]) -> SeenByNumber:
     """
     found = seen_in((row[:3] for row in rows if row[3] != PLACEHOLDER), "sacct")
     for job, word, _, name in rows:
-        key = key_of(job)
-        if key is not None and name == PLACEHOLDER:
-            found.setdefault(key.number, []).append(Seen(key, word, _NOT_YET, "sacct"))
+        if name == PLACEHOLDER and (key := key_of(job)) is not None:
+            not_yet = Seen(word, _NOT_YET, "sacct")
+            found.setdefault(key.number, []).append((key.tasks, not_yet))
     return found
 
 
@@ -81,21 +86,22 @@ def _code_that_counts(code: str, word: str, meaning: Meaning) -> int | None:
     return number if number or word == "COMPLETED" else None
 
 
-def merged(*answers: Sequence[Seen]) -> dict[int, Seen]:
+def merged(*answers: Rows) -> dict[int, Seen]:
     """Return what is known of each task. Later answers are newer, and count more."""
     known: dict[int, Seen] = {}
     for answer in answers:
         known.update(_by_task(answer))
+    if len(known) < 2:
+        return known
     # Accounting may still name the array itself beside its first tasks.
-    tasks = {task: seen for task, seen in known.items() if task != _WHOLE_JOB}
-    return tasks or known
+    return {task: seen for task, seen in known.items() if task != _WHOLE_JOB}
 
 
-def _by_task(answer: Sequence[Seen]) -> dict[int, Seen]:
+def _by_task(answer: Rows) -> dict[int, Seen]:
     """A job that was put back into the queue may have several rows; the one still alive counts."""
     known: dict[int, Seen] = {}
-    for seen in answer:
-        tasks = (_WHOLE_JOB,) if seen.key.tasks is None else (seen.key.tasks or (_SOME_TASKS,))
+    for numbers, seen in answer:
+        tasks = (_WHOLE_JOB,) if numbers is None else (numbers or (_SOME_TASKS,))
         for task in tasks:
             if task not in known or seen.state != JobState.ENDED or _is_over(known[task]):
                 known[task] = seen
@@ -112,15 +118,24 @@ def is_array(tasks: Mapping[int, Seen]) -> bool:
 
 def pooled(tasks: Mapping[int, Seen]) -> JobReport:
     """Return one report of a job, or of all the known tasks of an array; of at least one."""
-    all_seen = list(tasks.values())
-    state = pooled_state(tasks)
+    if not is_array(tasks):
+        return _report_of_one(tasks[_WHOLE_JOB])
+    counts = dict(Counter(str(seen.state) for seen in tasks.values()))
+    return replace(_report(tuple(tasks.values()), pooled_state(tasks)), counts=counts)
+
+
+@lru_cache(maxsize=_KEPT)
+def _report_of_one(seen: Seen) -> JobReport:
+    return _report((seen,), seen.state)
+
+
+def _report(all_seen: tuple[Seen, ...], state: JobState) -> JobReport:
     reason = worst(seen.meaning.reason for seen in all_seen)
     telling = _most_telling(all_seen, state, reason)
     codes = [seen.exit_code for seen in all_seen if seen.exit_code is not None]
     return JobReport(
         state, telling.source, max(codes, default=None), reason if state == JobState.ENDED else "",
         telling.detail, telling.word,
-        dict(Counter(str(seen.state) for seen in all_seen)) if is_array(tasks) else {},
     )  # fmt: skip
 
 

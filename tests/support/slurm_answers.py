@@ -9,7 +9,7 @@ from processing_app.cluster.shell_memory import MemoryShell
 from processing_app.cluster.slurm import Slurm
 
 SACCT_HEAD = "JobID|State|ExitCode|JobName|\n"
-SQUEUE_HEAD = "JOBID|STATE|EXIT_CODE|REASON|\n"
+SQUEUE_HEAD = "JOBID|STATE|EXIT_CODE|REASON|NAME|\n"
 DOWN = CommandResult(
     1, "", "slurm_load_jobs error: Unable to contact slurm controller (connect failure)\n"
 )
@@ -28,7 +28,7 @@ def sacct(*rows: str) -> CommandResult:
 
 
 def squeue(*rows: str) -> CommandResult:
-    """An answer of squeue with rows such as `7|PENDING|0|Priority|`."""
+    """An answer of squeue with rows such as `7|PENDING|0|Priority|name|`."""
     return CommandResult(0, SQUEUE_HEAD + "".join(f"{row}\n" for row in rows), "")
 
 

@@ -23,18 +23,47 @@ def polled(*ids, **answers):
     return ScriptedSlurm(answers).scheduler.poll(ids)
 
 
-def test_accounting_alone_answers_for_what_runs_or_is_over():
-    slurm = ScriptedSlurm({"sacct": sacct("7|RUNNING|0:0|a|", "8|FAILED|3:0|b|")})
+def test_the_queue_alone_answers_for_single_jobs_that_wait_or_run():
+    slurm = ScriptedSlurm({"squeue": squeue("7|RUNNING|0|None|a|", "8|PENDING|0|Priority|b|")})
 
     reports = slurm.scheduler.poll(["7", "8"])
 
-    assert (reports["7"].state, reports["7"].source) == (JobState.RUNNING, "sacct")
-    assert (reports["8"].state, reports["8"].exit_code) == (JobState.ENDED, 3)
-    assert slurm.commands == ["sacct"]
+    assert (reports["7"].state, reports["7"].source) == (JobState.RUNNING, "squeue")
+    assert (reports["8"].state, reports["8"].name) == (JobState.QUEUED, "b")
+    assert slurm.commands == ["squeue"]
+
+
+def test_accounting_is_asked_about_what_the_queue_does_not_settle():
+    queued = squeue("6|RUNNING|0|None|a|", "8|FAILED|768|None|b|", "9_1|RUNNING|0|None|c|")
+    history = sacct("7|COMPLETED|0:0|a|", "8|FAILED|3:0|b|", "9_0|COMPLETED|0:0|c|")
+    slurm = ScriptedSlurm({"squeue": queued, "sacct": history})
+
+    reports = slurm.scheduler.poll(["6", "7", "8", "9"])
+
+    assert [report.state for report in reports.values()] == [
+        JobState.RUNNING, JobState.ENDED, JobState.ENDED, JobState.RUNNING,
+    ]  # fmt: skip
+    assert (reports["7"].source, reports["7"].exit_code) == ("sacct", 0)
+    assert reports["8"].exit_code == 3
+    assert reports["9"].counts == {"running": 1, "ended": 1}
+    assert [call[-2] for call in slurm.calls if call[0] == "sacct"] == ["--jobs=7,8,9"]
+
+
+def test_the_name_of_whoever_has_the_id_now_is_told_by_each_source():
+    answers = {
+        "squeue": squeue("7|RUNNING|0|None|another's|"),
+        "sacct": sacct("8|COMPLETED|0:0|ours|"),
+    }
+
+    reports = polled("7", "8", **answers)
+
+    assert [report.name for report in reports.values()] == ["another's", "ours"]
 
 
 def test_what_slurm_stopped_has_no_exit_code_of_its_own():
-    reports = polled("7", "8", sacct=sacct("7|TIMEOUT|0:0|a|", "8|CANCELLED by 0|0:15|b|"))
+    history = sacct("7|TIMEOUT|0:0|a|", "8|CANCELLED by 0|0:15|b|")
+
+    reports = polled("7", "8", sacct=history, squeue=squeue())
 
     assert (reports["7"].exit_code, reports["7"].reason) == (None, "TIME_LIMIT")
     assert (reports["8"].exit_code, reports["8"].reason) == (143, "CANCELLED")
@@ -42,18 +71,28 @@ def test_what_slurm_stopped_has_no_exit_code_of_its_own():
 
 def test_ten_thousand_jobs_take_three_commands():
     ids = [str(number) for number in range(1, 10_001)]
-    rows = [f"{number}|RUNNING|0:0|a|" for number in ids[:-1]]
-    slurm = ScriptedSlurm({"sacct": sacct(*rows, "10000|PENDING|0:0|a|"), "squeue": squeue()})
+    rows = [f"{number}|COMPLETED|0:0|a|" for number in ids]
+    slurm = ScriptedSlurm({"sacct": sacct(*rows), "squeue": squeue()})
 
     reports = slurm.scheduler.poll(ids)
 
     assert len(reports) == 10_000
-    assert slurm.commands == ["sacct", "sacct", "squeue"]
+    assert slurm.commands == ["squeue", "sacct", "sacct"]
     assert max(len(option) for call in slurm.calls for option in call) < 128 * 1024
 
 
+def test_ten_thousand_jobs_that_wait_take_one_command():
+    ids = [str(number) for number in range(1, 10_001)]
+    slurm = ScriptedSlurm({"squeue": squeue(*(f"{one}|PENDING|0|Priority|a|" for one in ids))})
+
+    reports = slurm.scheduler.poll(ids)
+
+    assert {report.state for report in reports.values()} == {JobState.QUEUED}
+    assert slurm.commands == ["squeue"]
+
+
 def test_what_accounting_does_not_know_yet_the_controller_tells():
-    report = polled("7", sacct=sacct(), squeue=squeue("7|PENDING|0|Priority|"))["7"]
+    report = polled("7", sacct=sacct(), squeue=squeue("7|PENDING|0|Priority|a|"))["7"]
 
     assert (report.state, report.source) == (JobState.QUEUED, "squeue")
     assert "Other jobs are before it." in report.detail
@@ -62,31 +101,31 @@ def test_what_accounting_does_not_know_yet_the_controller_tells():
 def test_why_a_job_waits_is_asked_of_the_controller():
     answers = {
         "sacct": sacct("7|PENDING|0:0|a|"),
-        "squeue": squeue("7|PENDING|0|DependencyNeverSatisfied|"),
+        "squeue": squeue("7|PENDING|0|DependencyNeverSatisfied|a|"),
     }
 
     assert "will never run" in polled("7", **answers)["7"].detail
 
 
 def test_a_job_is_gone_only_if_all_answered_and_none_knows_it():
-    report = polled("7", sacct=sacct(), squeue=squeue("8|RUNNING|0|None|"))["7"]
+    report = polled("7", sacct=sacct(), squeue=squeue("8|RUNNING|0|None|a|"))["7"]
 
     assert (report.state, report.source) == (JobState.GONE, "sacct and squeue")
 
 
 def test_without_accounts_the_controller_alone_says_that_a_job_is_gone():
-    slurm = ScriptedSlurm({"sacct": NO_ACCOUNTS, "squeue": squeue("8|RUNNING|0|None|")})
+    slurm = ScriptedSlurm({"sacct": NO_ACCOUNTS, "squeue": squeue("8|RUNNING|0|None|a|")})
     scheduler = slurm.scheduler
 
     reports = [scheduler.poll(["7", "8"]) for _ in range(2)][1]
 
     assert reports["7"].state == JobState.GONE
     assert reports["8"].state == JobState.RUNNING
-    assert slurm.commands == ["sacct", "squeue", "squeue"]
+    assert slurm.commands == ["squeue", "sacct", "squeue"]
 
 
 def test_while_the_database_is_down_a_job_that_left_the_queue_is_unknown():
-    reports = polled("7", "8", sacct=DATABASE_DOWN, squeue=squeue("8|RUNNING|0|None|"))
+    reports = polled("7", "8", sacct=DATABASE_DOWN, squeue=squeue("8|RUNNING|0|None|a|"))
 
     assert reports["7"].state == JobState.UNKNOWN
     assert "Problem talking to the database" in reports["7"].detail
@@ -106,7 +145,7 @@ def test_a_controller_that_is_silent_is_not_asked_again_about_each_job():
 
     slurm.scheduler.poll(["7", "8"])
 
-    assert slurm.commands == ["sacct", "squeue"]
+    assert slurm.commands == ["squeue", "sacct"]
 
 
 def test_nothing_at_all_is_silence():
@@ -126,7 +165,7 @@ def test_commands_that_fail_for_unknown_reasons_are_no_answer():
 def test_a_query_that_takes_too_long_is_no_answer_but_others_may_be():
     slow = Unreachable("timed out", "sacct gave no answer within 30 s")
 
-    reports = polled("7", sacct=slow, squeue=squeue("7|RUNNING|0|None|"))
+    reports = polled("7", sacct=slow, squeue=squeue("7|RUNNING|0|None|a|"))
 
     assert reports["7"].state == JobState.RUNNING
 
@@ -175,7 +214,7 @@ def test_a_placeholder_of_accounting_says_nothing_of_the_job():
 def test_a_placeholder_does_not_hide_what_the_controller_knows():
     answers = {
         "sacct": sacct("7|COMPLETED|0:0|allocation|"),
-        "squeue": squeue("7_0|RUNNING|0|None|", "7_[1-3]|PENDING|0|Resources|"),
+        "squeue": squeue("7_0|RUNNING|0|None|a|", "7_[1-3]|PENDING|0|Resources|a|"),
     }
 
     report = polled("7", **answers)["7"]
@@ -186,7 +225,7 @@ def test_a_placeholder_does_not_hide_what_the_controller_knows():
 def test_an_array_is_over_only_if_the_controller_lists_no_more_tasks():
     history = sacct("7_0|COMPLETED|0:0|a|", "7_1|FAILED|2:0|a|")
 
-    waiting = polled("7", sacct=history, squeue=squeue("7_[2-3]|PENDING|0|None|"))["7"]
+    waiting = polled("7", sacct=history, squeue=squeue("7_[2-3]|PENDING|0|None|a|"))["7"]
     unsure = polled("7", sacct=history, squeue=DOWN)["7"]
     over = polled("7", sacct=history, squeue=squeue())["7"]
 
@@ -209,13 +248,13 @@ def test_the_worst_task_speaks_for_the_array():
 def test_of_several_rows_of_a_job_put_back_the_living_one_counts():
     history = sacct("7|NODE_FAIL|0:0|a|", "7|RUNNING|0:0|a|", "7|REQUEUED|0:0|a|")
 
-    assert polled("7", sacct=history, squeue=squeue("7|RUNNING|0|None|"))["7"].state == (
+    assert polled("7", sacct=history, squeue=squeue("7|RUNNING|0|None|a|"))["7"].state == (
         JobState.RUNNING
     )
 
 
 def test_a_state_of_a_later_version_waits_and_is_told():
-    answers = {"sacct": sacct("7|MELTED|0:0|a|"), "squeue": squeue("7|MELTED|0|None|")}
+    answers = {"sacct": sacct("7|MELTED|0:0|a|"), "squeue": squeue("7|MELTED|0|None|a|")}
 
     report = polled("7", **answers)["7"]
 
@@ -224,12 +263,12 @@ def test_a_state_of_a_later_version_waits_and_is_told():
 
 
 def test_jobs_of_another_cluster_are_asked_for_there():
-    slurm = ScriptedSlurm({"sacct": sacct("7|RUNNING|0:0|a|")})
+    slurm = ScriptedSlurm({"squeue": squeue("7|RUNNING|0|None|a|")})
 
     reports = slurm.scheduler.poll(["7", "7;north"])
 
     assert set(reports) == {"7", "7;north"}
-    assert [call[1] for call in slurm.calls] == ["--parsable", "--clusters=north"]
+    assert [call[1] for call in slurm.calls] == ["--me", "--clusters=north"]
 
 
 def test_what_is_no_id_of_slurm_never_reaches_a_command():
@@ -280,7 +319,7 @@ def test_garbage_below_a_heading_neither_ends_nor_runs_a_job_that_it_does_not_na
 
 @pytest.mark.parametrize("lost", range(1, 60))
 def test_an_answer_cut_off_within_a_line_makes_no_job_vanish(lost):
-    whole = SQUEUE_HEAD + "".join(f"{number}|RUNNING|0|None|\n" for number in (5, 6, 7))
+    whole = SQUEUE_HEAD + "".join(f"{number}|RUNNING|0|None|a|\n" for number in (5, 6, 7))
     cut = whole[:-lost]
     if cut.endswith("\n"):
         cut = cut[:-1]
