@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pipeline.io.grid import Triple
     from pipeline.workspace import Workspace
 
-ALGORITHM: Final = 1
+ALGORITHM: Final = 2
 THRESHOLD: Final = 8.0
 _LEAST_VOXELS = 2.0
 
