@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pipeline.quality.limits import Limit
     from pipeline.workspace import Workspace
 
-ALGORITHM: Final = 1
+ALGORITHM: Final = 2
 JSON: Final = "quality.json"
 _MOST_PLANES = 64
 _SCORE, _OVERLAY = "score.json", "overlay.png"

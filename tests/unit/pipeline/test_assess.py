@@ -140,17 +140,19 @@ def test_noise_is_measured_by_depth(tmp_path: Path) -> None:
     assert curves["noise"][6:] == pytest.approx([np.hypot(NOISE, 60)] * 6, rel=0.15)
 
 
-@pytest.mark.parametrize("value", [0, 65535])
-def test_blank_and_saturated_planes_are_assessed_without_a_figure_that_is_none(
+@pytest.mark.parametrize("value", [0, 300, 65535])
+def test_blank_and_saturated_planes_fail_without_a_figure_that_is_none(
     tmp_path: Path, value: int
 ) -> None:
     stacks.single_planes(tmp_path / "in", np.full((5, 40, 50), value, dtype=np.uint16))
 
-    _assess(tmp_path)
+    outputs = _assess(tmp_path)
 
     figures = _figures(tmp_path)
-    assert figures["signal_to_noise"]["verdict"] is None
-    assert figures["saturated"]["verdict"] == ("fail" if value else "pass")
+    assert outputs["verdict"] == "fail"
+    assert figures["signal_to_noise"]["value"] == 0
+    assert figures["stripes"]["verdict"] is None
+    assert figures["saturated"]["verdict"] == ("fail" if value == 65535 else "pass")
 
 
 def test_few_planes_are_read_the_first_and_the_last_among_them(tmp_path: Path) -> None:
