@@ -12,11 +12,9 @@ from processing_app.models import ProcessingRequest, Run, SitePipeline, SiteStep
 from processing_app.models.site import SITE_PREFIX
 from processing_app.pipelines import PlannedStep
 from processing_app.site_pipelines import Script, site_steps
-from processing_app.states import RunState
+from processing_app.states import ACTIVE
 from processing_app.wishes import corrections_of, wanted_of
 from requests_app.states import RequestState
-
-ACTIVE = (RunState.PLANNED, RunState.RUNNING)
 
 
 def steps_of(

@@ -18,7 +18,7 @@ from processing_app.models import Atlas, ProcessingRequest, ProcessingResolution
 from processing_app.pipelines import CORRECTION
 from processing_app.services import requests, runs
 from processing_app.services.runs import Wishes
-from processing_app.states import ProcessingState
+from processing_app.states import ACTIVE, ProcessingState
 from requests_app.models import Request
 from requests_app.states import RequestState
 
@@ -88,7 +88,7 @@ def obstacle_to_start(processing_request: ProcessingRequest) -> str:
     if not pipelines_of(processing_request):
         return "No pipeline of this installation processes images of these objectives."
     at_work = Run.objects.filter(
-        imaging_request=imaging_request, state__in=runs.ACTIVE,
+        imaging_request=imaging_request, state__in=ACTIVE,
         pipeline__in=pipelines_of(processing_request),
     )  # fmt: skip
     other = at_work.first()

@@ -30,11 +30,10 @@ from processing_app.models import (
 from processing_app.pipelines import BY_ITSELF, OF_DELIVERIES, READ_BY, PlannedStep
 from processing_app.planning import OVER
 from processing_app.services import clusters, products, requests
-from processing_app.states import RunState
+from processing_app.states import ACTIVE, RunState
 from requests_app.models import Request
 
 DRIVE = "processing_app.tasks.drive_runs"
-ACTIVE = (RunState.PLANNED, RunState.RUNNING)
 IMAGED_AGAIN = "Superseded: imaging was completed again, with other values."
 
 
