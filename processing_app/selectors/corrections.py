@@ -81,9 +81,10 @@ def planes_folder(channel: ImagingChannel) -> str:
     return f"{channel.raw_folder}{'_stitched' if is_tiled(channel) else ''}"
 
 
-def is_being_corrected(imaging_request: ImagingRequest) -> bool:
-    active = Run.objects.filter(state__in=ACTIVE)
-    return active.filter(imaging_request=imaging_request, pipeline=CORRECTION).exists()
+def correcting_run(imaging_request: ImagingRequest) -> Run | None:
+    """Return the run that corrects the sample now, if there is one."""
+    active = Run.objects.filter(state__in=ACTIVE).select_related("requested_by")
+    return active.filter(imaging_request=imaging_request, pipeline=CORRECTION).first()
 
 
 def _corrected_objectives() -> list[int]:
