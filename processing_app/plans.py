@@ -138,7 +138,7 @@ def obstacle_to_repeat(run: Run) -> str:
 
 
 def _obstacle_at_work(run: Run) -> str:
-    """Rounds stand side by side, but write their planes to the same places."""
+    """Rounds stand side by side, but of one sample and pipeline only one run is at work."""
     active = Run.objects.filter(imaging_request=run.imaging_request_id, state__in=ACTIVE)
     there = active.filter(pipeline=run.pipeline).exclude(processing_request=run.processing_request)
     if (other := there.first()) is not None:
