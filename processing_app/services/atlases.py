@@ -12,8 +12,9 @@ from django.utils import timezone
 from core_app.errors import Invalid, NotReady, Taken
 from pipeline.errors import StepFailed
 from pipeline.orientation import ORIENTATIONS, Axes
-from processing_app.models import Atlas, ProcessingResolution, Run
+from processing_app.models import Atlas, ProcessingRequest, ProcessingResolution, Run
 from processing_app.states import ACTIVE
+from processing_app.wishes import atlases_of
 
 if TYPE_CHECKING:
     from pipeline.contract import Json
@@ -69,6 +70,12 @@ def require_installed(atlas: Atlas | None) -> Atlas:
             f"`manage.py import_atlas --name {atlas.name}` (docs/atlases.md); or choose another."
         )
     return atlas
+
+
+def hold_of(processing_request: ProcessingRequest | None) -> None:
+    """Lock what a round registers with, so that none is replaced between plan and run."""
+    keys = [atlas.pk for atlas in atlases_of(processing_request)]
+    list(Atlas.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
 
 
 def axes_of(about: About) -> Axes:

@@ -19,7 +19,6 @@ from processing_app import mails, plans
 from processing_app.choices import Chosen
 from processing_app.demands import Needs
 from processing_app.models import (
-    Atlas,
     Attempt,
     Cluster,
     ProcessingRequest,
@@ -30,9 +29,9 @@ from processing_app.models import (
 )
 from processing_app.pipelines import BY_ITSELF, OF_DELIVERIES, READ_BY, PlannedStep
 from processing_app.planning import OVER
-from processing_app.services import clusters, products, requests
+from processing_app.services import atlases, clusters, products, requests
 from processing_app.states import ACTIVE, RunState
-from processing_app.wishes import atlases_of, checksums_of
+from processing_app.wishes import checksums_of
 from requests_app.models import Request
 
 DRIVE = "processing_app.tasks.drive_runs"
@@ -112,7 +111,7 @@ def start_run(
     key = _key(pipeline, imaging_request.pk)
     with transaction.atomic():
         hold(imaging_request.pk)
-        _hold_atlases(processing_request)
+        atlases.hold_of(processing_request)
         chosen = wishes.chosen if wishes else None
         steps = plans.steps_of(
             pipeline, imaging_request, chosen, processing_request=processing_request
@@ -135,7 +134,7 @@ def run_again(run: Run, wishes: Wishes, *, by: User | None, note: str) -> Run:
     that the run may be repeated. Raises NotReady if there is nothing to run (any more).
     """
     key = _key(run.pipeline, run.imaging_request_id)
-    _hold_atlases(run.processing_request)
+    atlases.hold_of(run.processing_request)
     steps = plans.steps_of_run(run, wishes.chosen)
     if not steps:
         raise NotReady("Nothing of what was delivered can go through this pipeline.")
@@ -375,12 +374,6 @@ def _key(pipeline: str, imaging_request_id: int) -> str:
 def hold(imaging_request_id: int) -> None:
     """Lock the row, so that runs of one imaging request are begun one after the other."""
     ImagingRequest.objects.select_for_update().get(pk=imaging_request_id)
-
-
-def _hold_atlases(processing_request: ProcessingRequest | None) -> None:
-    """Lock the rows, so that no atlas is replaced between the plan and the run that keeps it."""
-    keys = [atlas.pk for atlas in atlases_of(processing_request)]
-    list(Atlas.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
 
 
 def _active(key: str) -> Run | None:
