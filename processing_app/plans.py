@@ -175,12 +175,17 @@ def _replaced_atlases(run: Run) -> list[str]:
 def _what_differs(run: Run, steps: Sequence[PlannedStep], replaced: Sequence[str]) -> str:
     if replaced:
         return f"The atlas ({', '.join(replaced)}) was replaced or another one chosen"
-    stored = [_values(step) for step in run.steps.filter(name=CORRECT).order_by("position")]
-    if stored != [_values(step) for step in steps if step.name == CORRECT]:
+    stored = [_entered(step) for step in run.steps.filter(name=CORRECT).order_by("position")]
+    if stored != [_entered(step) for step in steps if step.name == CORRECT]:
         return "How its channels are corrected has changed"
     if run.pipeline.startswith(SITE_PREFIX):
         return "The site's own pipeline, or what it reads, has changed"
     return "What holds for this sample has changed"
+
+
+def _entered(step: Step | PlannedStep) -> tuple[object, ...]:
+    """What people enter of a correction, beside where planes lie and how many there are."""
+    return (step.parameters, step.inputs.get("flat"))
 
 
 def _begins_anew(run: Run) -> str:

@@ -7,7 +7,7 @@ from django.conf import settings
 
 from core_app.errors import NotReady
 from processing_app.cluster.scheduler_memory import memory_cluster
-from processing_app.models import Atlas, ChannelCorrection, ProcessingRequest, Run
+from processing_app.models import Atlas, ChannelCorrection, ProcessingRequest, Run, Step
 from processing_app.selectors.corrections import channels_to_correct
 from processing_app.services import atlases, runs
 from tests.support import clusters, processed
@@ -125,4 +125,14 @@ def test_other_corrections_are_named_where_a_run_is_not_retried(
     ChannelCorrection.objects.create(channel=channel, sigma_foreground=64, set_by=processor)
 
     with pytest.raises(NotReady, match=r"How its channels are corrected has changed.*Start the"):
+        runs.retry_run(Run.objects.get(processing_request=one), by=processor)
+
+
+def test_planes_that_lay_elsewhere_are_no_other_correction(researcher, clearer, imager, processor):
+    sample = processed.a_stitched_sample(researcher, clearer=clearer, imager=imager)
+    one = ProcessingRequest.objects.get(imaging_request=sample)
+    processed.processed(one, by=processor, work=clusters.fail_with("BAD_INPUT"))
+    Step.objects.filter(name="correct").update(outputs={"planes": "where/it/was"})
+
+    with pytest.raises(NotReady, match=r"What holds for this sample has changed.*Start the"):
         runs.retry_run(Run.objects.get(processing_request=one), by=processor)
