@@ -280,3 +280,14 @@ def test_the_memory_is_what_is_predicted(tmp_path: Path) -> None:
         measured = peak_memory(root / "job", _spec(), root)
 
         assert measured <= results.assess(_spec(), shape[1:]) <= 2 * measured + 200_000_000
+
+
+def test_a_plane_less_is_measured_again_even_if_it_was_not_looked_at(tmp_path: Path) -> None:
+    _write(tmp_path / "in", _sample((6, 40, 50)))
+    _assess(tmp_path, _spec(planes=2))
+    before = _said(tmp_path)
+    sorted((tmp_path / "in").iterdir())[2].unlink()
+
+    _assess(tmp_path, _spec(planes=2))
+
+    assert _said(tmp_path) != before

@@ -396,3 +396,11 @@ def test_the_document_says_what_was_looked_for(tmp_path: Path) -> None:
     assert {key: said[key] for key in outputs.keys() - of_a_product} == {
         key: value for key, value in outputs.items() if key not in of_a_product
     }
+
+
+@pytest.mark.parametrize("side", [0.0004, 1e-9, 5e-324])
+def test_voxels_below_a_nanometre_are_refused(tmp_path: Path, side: float) -> None:
+    stacks.single_planes(tmp_path / "in", np.zeros((4, 16, 16), dtype=np.uint16))
+
+    with pytest.raises(BadInput, match="whole nanometres"):
+        _detect(tmp_path, voxel_um=[2, 2, side])
