@@ -66,7 +66,6 @@ def rows(size: str) -> Iterator[Row]:
         stack.callback(shell.shell.close)
         ids = _held_jobs(jobs, slurm.environment, folder)
         yield from _measured(shell, slurm.environment, folder, ids, size)
-        slurm.kill(ids)
 
 
 def _held_jobs(count: int, environment: dict[str, str], folder: Path) -> list[JobId]:

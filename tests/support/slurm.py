@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from core_app.batches import batched
 from tests.support import mariadb, services, slurm_files
 from tests.support.slurm_files import ACCOUNT, TIGHT_QOS, Ports
 
@@ -140,9 +141,9 @@ class PrivateSlurm:
 
     def kill(self, job_ids: Iterable[str]) -> None:
         """Stop jobs at once, without the time that Slurm gives them."""
-        for job_id in job_ids:
-            self.call("scancel", "--signal=KILL", "--full", job_id)
-            self.call("scancel", job_id)
+        for some in batched(job_ids, 500):
+            self.call("scancel", "--signal=KILL", "--full", *some)
+            self.call("scancel", *some)
 
     def stop(self) -> None:
         """Stop all, jobs included."""
