@@ -210,6 +210,15 @@ VIEWER_COOKIE_NAME = "__Host-viewer" if _HTTPS else "lightserv_viewer"
 VIEWER_COOKIE_AGE_S = env.integer("VIEWER_COOKIE_AGE", default=900, minimum=30)
 VIEWER_MAX_AGE_S = env.integer("VIEWER_MAX_AGE_SECONDS", default=43_200, minimum=60)
 VIEWER_TICKET_AGE_S = 60
+# A view that nobody looks at, and of which nothing is fetched, ends after this time.
+VIEWER_IDLE_S = env.integer("VIEWER_IDLE_SECONDS", default=7_200, minimum=60)
+VIEWER_START_TIMEOUT_S = env.integer("VIEWER_START_TIMEOUT", default=60, minimum=5)
+# Views with a process of their own.
+VIEWER_MAX_PER_USER = env.integer("VIEWER_MAX_PER_USER", default=3, minimum=1)
+VIEWER_MAX_TOTAL = env.integer("VIEWER_MAX_TOTAL", default=40, minimum=1)
+VIEWER_SHARE_DEFAULT_DAYS = env.integer("VIEWER_SHARE_DEFAULT_DAYS", default=14, minimum=1)
+VIEWER_SHARE_MAX_DAYS = env.integer("VIEWER_SHARE_MAX_DAYS", default=90, minimum=1)
+VIEWER_STATE_MAX_BYTES = env.integer("VIEWER_STATE_MAX_BYTES", default=2**20, minimum=2**14)
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

@@ -8,8 +8,7 @@ from threading import Lock
 from uuid import UUID
 
 from core_app.paths import DataPath
-from core_app.roles import Action, can
-from viewers_app import selectors
+from viewers_app import rights, selectors
 
 VERDICT_AGE_S = 30.0
 MOST_VERDICTS = 10_000
@@ -82,10 +81,10 @@ def verdict_on(named: frozenset[UUID], layer: UUID, *, anew: bool = False) -> Ve
 
 
 def _judge(named: Collection[UUID], uuid: UUID) -> Verdict:
-    person = selectors.person_viewing(named)
-    if person is None:
+    views = list(selectors.live_views(named))
+    if not views:
         return NOBODY
     layer = selectors.find_layer(uuid)
-    if layer is None or not can(person, Action.SEE_VOLUMES, layer.request):
+    if layer is None or not any(rights.may_fetch(view, layer) for view in views):
         return HIDDEN
     return Verdict(Access.ALLOWED, layer.folder, layer.made)

@@ -4,8 +4,9 @@ from viewers_app.services import layers, sessions
 
 
 def publish_layers() -> str:
-    """Make finished products viewable."""
-    return f"{layers.publish_new_products()} volumes published"
+    """Make finished products and installed atlases viewable."""
+    atlases = layers.publish_atlas_layers()
+    return f"{layers.publish_new_products()} volumes and {atlases} of atlases published"
 
 
 def expire_sessions() -> str:

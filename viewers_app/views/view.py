@@ -15,10 +15,10 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
-from viewers_app import neuroglancer, selectors
+from viewers_app import neuroglancer, selectors, showing
 from viewers_app.client_page import client_files
 from viewers_app.cookies import give_cookie, views_in
-from viewers_app.models import DataLayer, ViewerSession
+from viewers_app.models import DataLayer, Layer, ViewerSession
 from viewers_app.revisions import revision_of
 from viewers_app.services import sessions
 
@@ -45,7 +45,7 @@ def view(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Show the wrapper: a thin bar, and the client in a frame."""
     session, refusal = _own_session(request, uuid)
     if session is None:
-        if refusal is HTTPStatus.NOT_FOUND and selectors.is_a_view(uuid):
+        if refusal is HTTPStatus.NOT_FOUND and selectors.find_view(uuid):
             refusal = HTTPStatus.FORBIDDEN  # somebody sent their link along: a person is told so
         known = refusal not in {HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN}
         return _over(
@@ -103,8 +103,7 @@ def state(request: HttpRequest, uuid: UUID) -> HttpResponse:
     if session is None:
         return JsonResponse({"error": refusal.phrase}, status=refusal)
     rows = selectors.layers_of(session)
-    spec = selectors.spec_of(session.title, rows)
-    found = neuroglancer.state_of(spec, _screen(request.GET.get("size", "")))
+    found = showing.state_for(session, rows, _screen(request.GET.get("size", "")))
     ready = neuroglancer.delivered(found, origin=settings.VIEWER_URL, revisions=_revisions(rows))
     return JsonResponse(ready)
 
@@ -153,19 +152,24 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _own_session(request: HttpRequest, uuid: UUID) -> tuple[ViewerSession | None, HTTPStatus]:
-    """Return the live view at this address if it is the cookie's person's, else why not."""
-    person = selectors.person_viewing(views_in(request))
-    if person is None:
+    """Return the live view at this address if it is this browser's person's, else why not."""
+    named = views_in(request)
+    live = list(selectors.live_views(named))
+    if not live:
         return None, HTTPStatus.UNAUTHORIZED
-    session = selectors.session_of(uuid, owner=person)
-    if session is None:
+    session = selectors.find_view(uuid)
+    if session is None or not (session.uuid in named or _is_of_same_person(session, live)):
         return None, HTTPStatus.NOT_FOUND
     if not session.is_live:
         return None, HTTPStatus.GONE
     return session, HTTPStatus.OK
 
 
-def _revisions(rows: list[DataLayer]) -> dict[str, str]:
+def _is_of_same_person(session: ViewerSession, live: list[ViewerSession]) -> bool:
+    return session.owner_id is not None and session.owner_id in {view.owner_id for view in live}
+
+
+def _revisions(rows: list[Layer]) -> dict[str, str]:
     return {str(layer.uuid): revision_of(layer.folder, made=layer.made) for layer in rows}
 
 
@@ -192,11 +196,12 @@ def _over(request: HttpRequest, words: str, status: HTTPStatus, *, again: str) -
     return render(request, "viewers_app/over.html", context, status=status)
 
 
-def _back_to(rows: list[DataLayer]) -> str:
+def _back_to(rows: list[Layer]) -> str:
     here = settings.ROOT_URLCONF
-    if not rows:
+    sample = next((layer.sample for layer in rows if isinstance(layer, DataLayer)), None)
+    if sample is None:
         return reverse("viewers:volume-list", urlconf=here)
-    return reverse("viewers:sample-chooser", args=[rows[0].sample.pk], urlconf=here)
+    return reverse("viewers:sample-chooser", args=[sample.pk], urlconf=here)
 
 
 def _seconds_left(session: ViewerSession) -> int:

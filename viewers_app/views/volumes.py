@@ -76,9 +76,8 @@ def open_view(request: HttpRequest) -> HttpResponse:
         raise Http404("There is no such volume, or it is not yours to see.")
     layers.sort(key=lambda layer: wanted.index(layer.uuid))
     opened = sessions.open_view(
-        layers,
+        sessions.Wanted(layers, title_of(layers)),
         by=person(request),
-        title=title_of(layers),
         sign_in=request.session.session_key or "",
     )
     return redirect(opened.url)

@@ -548,7 +548,7 @@ def a_ticket(world: World, person: Person) -> Asked:
     if user is None:
         return Asked(data={"ticket": "guessed"})
     layer = worlds.layer_of(world.commons)
-    opened = sessions.open_view([layer], by=user, title="a view")
+    opened = sessions.open_view(sessions.Wanted([layer], "a view"), by=user)
     return Asked(data={"ticket": parse_qs(urlsplit(opened.url).query)["ticket"][0]})
 
 

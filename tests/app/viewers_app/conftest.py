@@ -148,7 +148,7 @@ def view_of() -> Callable[..., Browser]:
 
     def open_it(person: User, *opened: DataLayer, browser: Browser | None = None) -> Browser:
         browser = browser or Browser(viewer_client())
-        view = sessions.open_view(list(opened), by=person, title="a view")
+        view = sessions.open_view(sessions.Wanted(opened, "a view"), by=person)
         answer = browser.client.get(path_of(view.url))
         assert answer.status_code == 302
         browser.session = view.session

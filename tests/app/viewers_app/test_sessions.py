@@ -20,7 +20,7 @@ from viewers_app.services.sessions import Gone, OpenedView
 
 @pytest.fixture
 def opened(layer: DataLayer, researcher: User) -> OpenedView:
-    return sessions.open_view([layer], by=researcher, title="brain-001 · Raw")
+    return sessions.open_view(sessions.Wanted([layer], "brain-001 · Raw"), by=researcher)
 
 
 def token_of(opened: OpenedView) -> str:
@@ -56,7 +56,9 @@ def test_an_opened_view_is_ready_and_its_history_says_who_opened_it(
 def test_a_view_stores_layers_but_no_address_and_no_secret(
     opened: OpenedView, layer: DataLayer
 ) -> None:
-    assert opened.session.spec == {"version": 1, "layers": [str(layer.uuid)]}
+    assert opened.session.spec == {
+        "version": 2, "layers": [str(layer.uuid)], "recipe": "", "options": {}
+    }  # fmt: skip
 
 
 def test_only_the_digest_of_a_ticket_is_stored(opened: OpenedView) -> None:
@@ -68,7 +70,7 @@ def test_only_the_digest_of_a_ticket_is_stored(opened: OpenedView) -> None:
 
 def test_a_stranger_opens_nothing(layer: DataLayer, stranger: User) -> None:
     with pytest.raises(NotAllowed, match="not yours"):
-        sessions.open_view([layer], by=stranger, title="x")
+        sessions.open_view(sessions.Wanted([layer], "x"), by=stranger)
 
     assert not ViewerSession.objects.exists()
 
@@ -79,12 +81,12 @@ def test_one_foreign_volume_among_own_ones_refuses_all(
     own = layer_of(stranger)
 
     with pytest.raises(NotAllowed):
-        sessions.open_view([own, layer], by=stranger, title="x")
+        sessions.open_view(sessions.Wanted([own, layer], "x"), by=stranger)
 
 
 def test_a_view_of_nothing_is_refused(researcher: User) -> None:
     with pytest.raises(Invalid, match="at least one"):
-        sessions.open_view([], by=researcher, title="x")
+        sessions.open_view(sessions.Wanted([], "x"), by=researcher)
 
 
 def test_a_ticket_works_once(opened: OpenedView) -> None:

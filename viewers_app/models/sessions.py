@@ -1,4 +1,4 @@
-"""What can be looked at, and who is looking."""
+"""Views that people have open: for whom, of what, until when, and what was fetched for them."""
 
 import uuid
 from typing import ClassVar
@@ -9,64 +9,17 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from core_app.models import Stateful, User, state_is_known
-from core_app.paths import DataPath
-from imaging_app.models import ImagingChannel
-from processing_app.models import Product
-from requests_app.models import Request, Sample
+from viewers_app.models.saved import SavedVersion
+from viewers_app.models.sharing import ShareLink
 from viewers_app.states import SESSION_TABLE, SessionState
-
-
-class DataLayer(models.Model):
-    """One viewable volume. Its uuid is its address; who may open it follows from its request."""
-
-    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    product = models.OneToOneField(Product, on_delete=models.CASCADE, related_name="layer")
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-
-    class Meta:
-        ordering: ClassVar = ["product__channel_id", "product__side"]
-
-    def __str__(self) -> str:
-        return f"{self.sample} {self.name} {self.product.kind}"
-
-    @property
-    def folder(self) -> DataPath:
-        return self.product.folder
-
-    @property
-    def made(self) -> str:
-        """Return what tells this making of the volume from others, as far as the row knows."""
-        return f"{self.product.made_at.isoformat()} {self.product.info_digest}"
-
-    @property
-    def channel(self) -> ImagingChannel:
-        return self.product.channel
-
-    @property
-    def sample(self) -> Sample:
-        return self.channel.resolution.imaging_request.sample
-
-    @property
-    def request(self) -> Request:
-        """Return the request whose rights decide who may see this volume."""
-        return self.sample.request
-
-    @property
-    def name(self) -> str:
-        """Return the layer's name in viewers: `647 left`, `regions`, `647 cells`."""
-        wavelength = self.channel.wavelength.name
-        if self.product.kind == Product.Kind.RAW_ATLAS:
-            return "regions"
-        if self.product.kind == Product.Kind.CELLS:
-            return f"{wavelength} cells"
-        return f"{wavelength} {self.product.side}".strip()
 
 
 class ViewerSession(Stateful):
     """One opened view: which layers, for whom, until when. The viewer cookie names it.
 
     It ends with the sign-in that it was opened from: the application's session, unless no browser
-    opened it, and the password of then.
+    opened it, and the password of then. One that a share link opened ends with that link too, and
+    has no owner if its visitor was not signed in.
     """
 
     TABLE = SESSION_TABLE
@@ -77,11 +30,20 @@ class ViewerSession(Stateful):
         PYTHON = "python", "Python viewer"
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="viewer_sessions")
+    owner = models.ForeignKey(
+        User, on_delete=models.CASCADE, null=True, blank=True, related_name="viewer_sessions"
+    )
+    share = models.ForeignKey(
+        ShareLink, on_delete=models.PROTECT, null=True, blank=True, related_name="sessions"
+    )
+    version = models.ForeignKey(
+        SavedVersion, on_delete=models.PROTECT, null=True, blank=True, related_name="sessions",
+        help_text="The saved view that it was opened from.",
+    )  # fmt: skip
     mode = models.CharField(max_length=8, choices=Mode, default=Mode.STATIC)
     title = models.CharField(max_length=200)
     spec = models.JSONField(
-        help_text="Layer uuids and how to show them; never addresses or secrets."
+        help_text="Layer uuids, recipe and its options; never addresses or secrets."
     )
     sign_in = models.CharField(
         max_length=40, blank=True, editable=False, help_text="Key of the application's session."
@@ -90,6 +52,11 @@ class ViewerSession(Stateful):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     last_activity_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
+    failure = models.TextField(blank=True, help_text="Why it could not start, or broke.")
+    once = models.CharField(
+        max_length=64, unique=True, null=True, blank=True, editable=False,
+        help_text="Of one press of a button: pressed twice, it opens one view.",
+    )  # fmt: skip
     state = models.CharField(
         max_length=16, choices=SessionState, default=SessionState.REQUESTED, editable=False
     )
@@ -110,13 +77,20 @@ class ViewerSession(Stateful):
     def is_live(self) -> bool:
         """Return True if data may be fetched for it: asks the database about the sign-in."""
         is_open = self.state == SessionState.READY and self.expires_at > timezone.now()
-        return is_open and self.owner.is_active and self._is_signed_in()
+        return is_open and self._is_shared_still() and self._is_signed_in()
 
     def shares_sign_in_with(self, other: "ViewerSession") -> bool:
-        """Return True if signing out once ends both."""
+        """Return True if signing out once ends both; visitors of links have no sign-in to end."""
         return (self.owner_id, self.sign_in) == (other.owner_id, other.sign_in)
 
+    def _is_shared_still(self) -> bool:
+        return self.share is None or self.share.is_live
+
     def _is_signed_in(self) -> bool:
+        if self.owner is None:
+            return self.share is not None
+        if not self.owner.is_active:
+            return False
         if not constant_time_compare(self.password_stamp, self.owner.get_session_auth_hash()):
             return False
         live = Session.objects.filter(session_key=self.sign_in, expire_date__gt=timezone.now())
@@ -125,6 +99,11 @@ class ViewerSession(Stateful):
     @property
     def layer_uuids(self) -> list[str]:
         return list(self.spec["layers"])
+
+    @property
+    def recipe(self) -> str:
+        """Return the key of what was opened; "" for volumes that were ticked."""
+        return str(self.spec.get("recipe", ""))
 
 
 class Ticket(models.Model):
@@ -136,3 +115,24 @@ class Ticket(models.Model):
 
     def __str__(self) -> str:
         return f"ticket for {self.session}"
+
+
+class LayerAccess(models.Model):
+    """What was fetched of one volume for one view, summed up."""
+
+    session = models.ForeignKey(ViewerSession, on_delete=models.CASCADE, related_name="accesses")
+    layer = models.UUIDField(help_text="Address of the volume, of a sample or of an atlas.")
+    requests = models.PositiveBigIntegerField(default=0)
+    bytes = models.PositiveBigIntegerField(default=0)
+    first_at = models.DateTimeField(default=timezone.now)
+    last_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering: ClassVar = ["-last_at"]
+        verbose_name_plural = "layer accesses"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["session", "layer"], name="layer_access_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.session}: {self.requests} requests"
