@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
-from viewers_app import selectors
+from viewers_app.described import spec_of
 from viewers_app.models import Layer, ViewerSession
 from viewers_app.neuroglancer import Screen, State, state_of
+from viewers_app.recipes import template_of
+from viewers_app.specs import ARRANGEMENTS, ViewerSpec
 
 
 def state_for(session: ViewerSession, rows: Sequence[Layer], screen: Screen) -> State:
@@ -12,4 +14,18 @@ def state_for(session: ViewerSession, rows: Sequence[Layer], screen: Screen) -> 
 
     `rows` are the view's layers that its visitor may see now, in their order.
     """
-    return state_of(selectors.spec_of(session.title, rows), screen)
+    return state_of(spec_for(session, rows), screen)
+
+
+def spec_for(session: ViewerSession, rows: Sequence[Layer]) -> ViewerSpec:
+    """Return what this view shows, as its recipe and options say."""
+    options = session.options
+    arrangement = options.get("arrangement")
+    known = arrangement if arrangement in ARRANGEMENTS else ""
+    overlaid = options.get("overlaid")
+    return spec_of(
+        session.title,
+        rows,
+        template_of(session.recipe, str(known)),
+        frozenset(map(str, overlaid)) if isinstance(overlaid, list) else None,
+    )

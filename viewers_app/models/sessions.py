@@ -105,6 +105,12 @@ class ViewerSession(Stateful):
         """Return the key of what was opened; "" for volumes that were ticked."""
         return str(self.spec.get("recipe", ""))
 
+    @property
+    def options(self) -> dict[str, object]:
+        """Return how it is shown, beyond its recipe."""
+        found = self.spec.get("options")
+        return dict(found) if isinstance(found, dict) else {}
+
 
 class Ticket(models.Model):
     """A one-time pass from the application to the viewer origin. Deleting the row is using it."""
