@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from viewers_app.views import volumes
+from viewers_app.views import atlases, volumes
 
 app_name = "viewers"
 urlpatterns = [
@@ -11,5 +11,7 @@ urlpatterns = [
     path("samples/<int:pk>/", volumes.sample_chooser, name="sample-chooser"),
     path("layers/<uuid:uuid>/", volumes.layer_page, name="layer-page"),
     path("thumbnails/<uuid:uuid>.png", volumes.thumbnail, name="thumbnail"),
+    path("atlases/", atlases.atlas_list, name="atlas-list"),
+    path("atlases/<uuid:uuid>.png", atlases.atlas_picture, name="atlas-picture"),
     path("again/<uuid:uuid>/", volumes.open_again, name="open-again"),
 ]
