@@ -1,0 +1,177 @@
+"""Kinds of views in a real browser: what each draws, judged by its pixels."""
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from playwright.sync_api import Frame, Page
+from pytest_django import Settings
+
+from core_app.models import User
+from imaging_app.models import ImagingChannel
+from processing_app.models import Atlas
+from tests.app.viewers_app.conftest import channels_of, imaged
+from tests.support import volumes
+
+Opened = Callable[..., Page]
+LEFT, RIGHT = 800, 400
+SHAPE_XYZ = (60, 50, 40)
+
+
+@pytest.fixture
+def channel(page: Opened, researcher: User, clearer: User, imager: User) -> ImagingChannel:
+    """The first channel of the researcher's imaged sample; with the site running."""
+    return channels_of(imaged(researcher, clearer=clearer, imager=imager))[0]
+
+
+def a_block(brightness: int) -> np.ndarray:
+    """A bright block in the middle of a dark volume."""
+    x, y, z = SHAPE_XYZ
+    voxels = np.zeros((z, y, x), np.uint16)
+    voxels[10:30, 10:40, 10:50] = brightness
+    return voxels
+
+
+def opened(page: Page, channel: ImagingChannel, recipe: str) -> Frame:
+    """Press the button of a recipe on the sample's page; return the client once it has drawn."""
+    sample = channel.resolution.imaging_request.sample
+    page.goto(f"/viewers/samples/{sample.pk}/")
+    page.get_by_role("button", name=f"Open {recipe}").click()
+    return drawn(page)
+
+
+def drawn(page: Page) -> Frame:
+    page.wait_for_url("**/view/**", timeout=20_000)
+    page.wait_for_function("!document.querySelector('.presets button').disabled", timeout=60_000)
+    frame = next(f for f in page.frames if "/neuroglancer/v/" in f.url)
+    frame.wait_for_function("window.viewer && viewer.isReady()", timeout=90_000)
+    page.wait_for_timeout(1500)
+    page.screenshot(path=f"/tmp/shots/{__import__('time').time():.0f}.png")
+    return frame
+
+
+def panels(frame: Frame) -> list[np.ndarray]:
+    """Return the pixels (row, column, rgb) of each panel."""
+    found = frame.locator(".neuroglancer-rendered-data-panel").all()
+    pictures = [Image.open(io.BytesIO(panel.screenshot())).convert("RGB") for panel in found]
+    return [np.asarray(picture, dtype=float) for picture in pictures]
+
+
+def middle(pixels: np.ndarray) -> np.ndarray:
+    """Return the middle of a panel, without lines of axes, scale bar and names."""
+    height, width, _ = pixels.shape
+    return pixels[int(height * 0.3) : int(height * 0.45), int(width * 0.3) : int(width * 0.45)]
+
+
+def colorfulness(pixels: np.ndarray) -> float:
+    """Return the part of the pixels that are clearly not gray."""
+    return float((pixels.max(axis=2) - pixels.min(axis=2) > 25).mean())
+
+
+def is_yellow(pixels: np.ndarray) -> np.ndarray:
+    red, green, blue = np.moveaxis(pixels, 2, 0)
+    return (red > 180) & (green > 180) & (blue < 80)
+
+
+def a_registered(channel: ImagingChannel, settings: Settings) -> Atlas:
+    """Publish an even brain on the grid of the atlas, as registered with it."""
+    atlas = volumes.the_phantom_atlas()
+    labels = tifffile.imread(settings.DATA_ROOT / atlas.annotation_path)
+    voxels = np.where(labels > 0, 900, 0).astype(np.uint16)
+    wanted = volumes.registered_with(atlas, channel)
+    volumes.a_volume(channel, voxels, kind="registered", processing=wanted)
+    return atlas
+
+
+@pytest.mark.timeout(300)
+def test_raw_light_sheets_are_drawn_beside_each_other(
+    page: Opened, channel: ImagingChannel, researcher: User
+) -> None:
+    volumes.a_volume(channel, a_block(LEFT), side="left")
+    volumes.a_volume(channel, a_block(RIGHT), side="right")
+    looking = page(researcher)
+
+    left, right = panels(opened(looking, channel, "Raw light sheets"))
+
+    assert 190 < np.median(middle(left)) < 220
+    assert 90 < np.median(middle(right)) < 115
+    assert colorfulness(middle(left)) < 0.02
+    assert not looking.problems  # type: ignore[attr-defined]  # set by the fixture
+
+
+@pytest.mark.timeout(300)
+def test_regions_lie_in_color_over_a_registered_channel(
+    page: Opened, channel: ImagingChannel, researcher: User, settings: Settings
+) -> None:
+    a_registered(channel, settings)
+    looking = page(researcher)
+
+    drawn_panels = panels(opened(looking, channel, "Registered"))
+
+    assert colorfulness(middle(drawn_panels[0])) > 0.5
+    assert np.median(middle(drawn_panels[0]).max(axis=2)) > 150
+    assert not looking.problems  # type: ignore[attr-defined]  # set by the fixture
+
+
+@pytest.mark.timeout(300)
+def test_cells_are_yellow_points_on_the_sample(
+    page: Opened, channel: ImagingChannel, researcher: User
+) -> None:
+    x, y, z = SHAPE_XYZ
+    volumes.a_volume(channel, a_block(LEFT), kind="blended")
+    labels = np.zeros((z, y, x), np.uint32)
+    labels[10:30, 10:40, 10:50] = 5
+    volumes.a_volume(channel, labels, kind="raw_atlas")
+    places = np.array([[15 + 5 * i, 15 + 5 * j, z / 2] for i in range(6) for j in range(4)])
+    volumes.cells_at(channel, places, SHAPE_XYZ)
+    looking = page(researcher)
+
+    drawn_panels = panels(opened(looking, channel, "Cells"))
+
+    assert is_yellow(drawn_panels[0]).sum() > 200
+    assert not looking.problems  # type: ignore[attr-defined]  # set by the fixture
+
+
+@pytest.mark.timeout(300)
+def test_placement_is_dark_on_light_with_borders_of_regions(
+    page: Opened, channel: ImagingChannel, researcher: User, settings: Settings
+) -> None:
+    a_registered(channel, settings)
+    looking = page(researcher)
+
+    frame = opened(looking, channel, "Probe and fiber placement")
+
+    (panel,) = panels(frame)
+    gray = panel.mean(axis=2)
+    frame.evaluate(
+        """() => {
+            const state = viewer.state.toJSON();
+            const borders = state.layers.find((layer) => layer.name.endsWith("borders"));
+            borders.visible = false;
+            viewer.state.restoreState(state);
+        }"""
+    )
+    frame.wait_for_function("viewer.isReady()")
+    looking.wait_for_timeout(1000)
+    (without,) = panels(frame)
+    assert np.median(gray[:, :40]) > 240
+    assert (gray < 60).mean() > 0.05
+    drawn_white = (without.mean(axis=2) < 60) & (gray > 200)
+    assert drawn_white.sum() > 200
+    assert not looking.problems  # type: ignore[attr-defined]  # set by the fixture
+
+
+@pytest.mark.timeout(300)
+def test_anybody_opens_an_atlas_from_the_list(page: Opened, stranger: User) -> None:
+    looking = page(stranger)
+    volumes.the_phantom_atlas()
+
+    looking.goto("/viewers/atlases/")
+    looking.get_by_role("button", name="Open").click()
+    drawn_panels = panels(drawn(looking))
+
+    assert colorfulness(middle(drawn_panels[0])) > 0.3
+    assert not looking.problems  # type: ignore[attr-defined]  # set by the fixture
