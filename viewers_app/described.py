@@ -49,7 +49,7 @@ def atlases_of(products: Iterable[Product]) -> dict[int, Atlas]:
     registered = [x for x in products if x.kind == Product.Kind.REGISTERED]
     rounds = {x.step.run.processing_request_id for x in registered}
     rows = ProcessingResolution.objects.filter(processing_request__in=rounds - {None})
-    chosen = {
+    chosen: dict[tuple[int | None, int, bool], Atlas | None] = {
         (row.processing_request_id, row.resolution_id, row.ventral_up): row.atlas
         for row in rows.select_related("atlas")
     }
@@ -61,7 +61,7 @@ def atlases_of(products: Iterable[Product]) -> dict[int, Atlas]:
     }
 
 
-def _wish_of(product: Product) -> tuple[int, int, bool]:
+def _wish_of(product: Product) -> tuple[int | None, int, bool]:
     channel = product.channel
     return (product.step.run.processing_request_id, channel.resolution_id, channel.ventral_up)
 

@@ -13,7 +13,7 @@ from viewers_app import coordinates, rendering
 from viewers_app.orientations import AS_IMAGED, PLANES, Quaternion, turn_to
 from viewers_app.panels import Grid, Panel, grid_of, names_in
 from viewers_app.rendering import State
-from viewers_app.specs import SEGMENTATION, LayerSpec, Screen, ViewerSpec
+from viewers_app.specs import SEGMENTATION, SHEETS, LayerSpec, Screen, ViewerSpec
 
 FOUR_PANELS: Final = "4panel"
 ONE_PANEL: Final = "xy"
@@ -44,7 +44,7 @@ def state_of(spec: ViewerSpec, screen: Screen = DESKTOP) -> State:
     background = "#ffffff" if spec.template.inverted else "#000000"
     state: State = {
         "title": spec.title,
-        "layers": _layers(spec),
+        "layers": _layers(spec, grid),
         "layout": _layout(spec, grid, screen),
         "showScaleBar": True,
         "showAxisLines": True,
@@ -101,8 +101,9 @@ def _preset(plane: str, spec: ViewerSpec, extent: tuple[float, float, float]) ->
     return Preset(plane, plane.capitalize(), ONE_PANEL, _turned(turn.quaternion, spec), across)
 
 
-def _layers(spec: ViewerSpec) -> list[State]:
-    layers = rendering.layers_of(spec)
+def _layers(spec: ViewerSpec, grid: Grid) -> list[State]:
+    are_apart = spec.template.arrangement == SHEETS and sum(map(len, grid)) > 1
+    layers = rendering.layers_of(spec, are_sheets_apart=are_apart)
     if _is_paxinos(spec):
         for layer in layers:
             layer["source"] = {"url": layer["source"], "transform": coordinates.layer_transform()}

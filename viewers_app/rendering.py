@@ -53,13 +53,16 @@ void main() {
 """
 
 
-def layers_of(spec: ViewerSpec) -> list[State]:
-    """Return the client's layers, those that lie on top last."""
+def layers_of(spec: ViewerSpec, *, are_sheets_apart: bool) -> list[State]:
+    """Return the client's layers, those that lie on top last.
+
+    Light sheets of a channel in one panel share its brightness.
+    """
     sheets = Counter((layer.kind, layer.channel) for layer in spec.layers)
     ordered = sorted(spec.layers, key=lambda layer: ORDER.get(layer.type, 0))
     drawn: list[tuple[int, State]] = []
     for layer in ordered:
-        weight = 1 / sheets[layer.kind, layer.channel]
+        weight = 1.0 if are_sheets_apart else 1 / sheets[layer.kind, layer.channel]
         drawn.append((ORDER.get(layer.type, 0), _layer(layer, spec.template, weight=weight)))
         if layer.type == SEGMENTATION and spec.template.outlines:
             drawn.append((2, _borders(layer, inverted=spec.template.inverted)))

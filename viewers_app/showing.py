@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from viewers_app.described import spec_of
 from viewers_app.models import Layer, ViewerSession
-from viewers_app.neuroglancer import Screen, State, state_of
+from viewers_app.neuroglancer import state_of
 from viewers_app.recipes import template_of
-from viewers_app.specs import ARRANGEMENTS, ViewerSpec
+from viewers_app.rendering import State
+from viewers_app.specs import ARRANGEMENTS, Screen, ViewerSpec
 
 
 def state_for(session: ViewerSession, rows: Sequence[Layer], screen: Screen) -> State:

@@ -49,7 +49,8 @@ def drawn(page: Page) -> Frame:
     frame = next(f for f in page.frames if "/neuroglancer/v/" in f.url)
     frame.wait_for_function("window.viewer && viewer.isReady()", timeout=90_000)
     page.wait_for_timeout(1500)
-    page.screenshot(path=f"/tmp/shots/{__import__('time').time():.0f}.png")
+    page.screenshot(path=f"/tmp/shots/r{__import__('time').time():.0f}.png")
+    assert "Cannot" not in frame.evaluate("document.body.innerText")
     return frame
 
 
@@ -111,8 +112,9 @@ def test_regions_lie_in_color_over_a_registered_channel(
 
     drawn_panels = panels(opened(looking, channel, "Registered"))
 
-    assert colorfulness(middle(drawn_panels[0])) > 0.5
-    assert np.median(middle(drawn_panels[0]).max(axis=2)) > 150
+    colored = drawn_panels[0].max(axis=2) - drawn_panels[0].min(axis=2) > 15
+    assert colored.mean() > 0.08
+    assert np.median(drawn_panels[0][colored].max(axis=1)) > 150
     assert not looking.problems  # type: ignore[attr-defined]  # set by the fixture
 
 
@@ -132,6 +134,7 @@ def test_cells_are_yellow_points_on_the_sample(
     drawn_panels = panels(opened(looking, channel, "Cells"))
 
     assert is_yellow(drawn_panels[0]).sum() > 200
+    assert colorfulness(middle(drawn_panels[0])) > 0.5
     assert not looking.problems  # type: ignore[attr-defined]  # set by the fixture
 
 
@@ -173,5 +176,5 @@ def test_anybody_opens_an_atlas_from_the_list(page: Opened, stranger: User) -> N
     looking.get_by_role("button", name="Open").click()
     drawn_panels = panels(drawn(looking))
 
-    assert colorfulness(middle(drawn_panels[0])) > 0.3
+    assert colorfulness(drawn_panels[0]) > 0.05
     assert not looking.problems  # type: ignore[attr-defined]  # set by the fixture

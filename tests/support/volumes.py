@@ -11,7 +11,8 @@ from django.core.management import call_command
 from imaging_app.models import ImagingChannel
 from pipeline.cells.annotations import Layer, write_layer
 from processing_app.models import Atlas, Cluster, ProcessingRequest, Product, Run, Step
-from viewers_app.models import DataLayer
+from tests.support.processed import an_installed_atlas
+from viewers_app.models import AtlasLayer, DataLayer
 from viewers_app.services import layers
 
 VOXEL_NM = (100_000, 100_000, 100_000)
@@ -26,13 +27,27 @@ def write_volume(folder: Path, voxels: np.ndarray, voxel_nm: Sequence[int] = VOX
         "chunk_sizes": [size], "encoding": "raw",
     }  # fmt: skip
     kind = "segmentation" if voxels.dtype == np.uint32 else "image"
-    info = {
+    info: dict[str, object] = {
         "@type": "neuroglancer_multiscale_volume", "type": kind, "num_channels": 1,
         "data_type": voxels.dtype.name, "scales": [scale],
     }  # fmt: skip
     (folder / "full").mkdir(parents=True)
+    if kind == "segmentation":
+        info["segment_properties"] = "segment_properties"
+        _name_regions(folder / "segment_properties", voxels)
     (folder / "full" / f"0-{x}_0-{y}_0-{z}").write_bytes(voxels.tobytes())
     (folder / "info").write_text(json.dumps(info))
+
+
+def _name_regions(folder: Path, labels: np.ndarray) -> None:
+    folder.mkdir()
+    ids = [str(id) for id in np.unique(labels) if id]
+    names = {"id": "label", "type": "label", "values": [f"Region {id}" for id in ids]}
+    document = {
+        "@type": "neuroglancer_segment_properties",
+        "inline": {"ids": ids, "properties": [names]},
+    }
+    (folder / "info").write_text(json.dumps(document))
 
 
 def a_volume(
@@ -85,6 +100,19 @@ def _published(
     )  # fmt: skip
     layers.publish_new_products()
     return DataLayer.objects.get(product__step=step)
+
+
+def an_atlas_with_pictures(name: str = "pictured") -> dict[str, AtlasLayer]:
+    """Return the layers of an installed atlas by their part; of its files only the pictures."""
+    atlas = Atlas.objects.filter(name=name).first() or an_installed_atlas(name)
+    for part in AtlasLayer.Part:
+        layer, _ = AtlasLayer.objects.get_or_create(
+            atlas=atlas, part=part, facts={"thumbnail": "thumbnail.png", "window": [0, 9]}
+        )
+        folder = settings.DATA_ROOT / str(layer.folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "thumbnail.png").write_bytes(b"\x89PNG\r\n\x1a\n and so on")
+    return {layer.part: layer for layer in atlas.layers.all()}
 
 
 def the_phantom_atlas() -> Atlas:
