@@ -1,7 +1,10 @@
 """Kinds of views in a real browser: what each draws, judged by its pixels."""
 
 import io
+import json
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +15,11 @@ from pytest_django import Settings
 
 from core_app.models import User
 from imaging_app.models import ImagingChannel
-from processing_app.models import Atlas
+from processing_app.models import Atlas, Product
 from tests.app.viewers_app.conftest import channels_of, imaged
 from tests.support import volumes
+from viewers_app.coordinates import SHAPE_XYZ as SHAPE_XYZ_OF_ALLEN
+from viewers_app.coordinates import millimeters
 
 Opened = Callable[..., Page]
 LEFT, RIGHT = 800, 400
@@ -49,7 +54,6 @@ def drawn(page: Page) -> Frame:
     frame = next(f for f in page.frames if "/neuroglancer/v/" in f.url)
     frame.wait_for_function("window.viewer && viewer.isReady()", timeout=90_000)
     page.wait_for_timeout(1500)
-    page.screenshot(path=f"/tmp/shots/r{__import__('time').time():.0f}.png")
     assert "Cannot" not in frame.evaluate("document.body.innerText")
     return frame
 
@@ -178,3 +182,58 @@ def test_anybody_opens_an_atlas_from_the_list(page: Opened, stranger: User) -> N
 
     assert colorfulness(drawn_panels[0]) > 0.05
     assert not looking.problems  # type: ignore[attr-defined]  # set by the fixture
+
+
+def a_part_of_the_allen_grid(folder: Path, voxels: np.ndarray) -> None:
+    """Write a volume of that grid of which only the chunk from voxel (128, 256, 192) is there."""
+    volumes.write_volume(folder, voxels)
+    info = json.loads((folder / "info").read_text())
+    info["scales"][0] |= {
+        "size": [*SHAPE_XYZ_OF_ALLEN], "resolution": [25_000] * 3, "chunk_sizes": [[64, 64, 64]],
+    }  # fmt: skip
+    (folder / "info").write_text(json.dumps(info))
+    (folder / "full" / "0-64_0-64_0-64").rename(folder / "full" / "128-192_256-320_192-256")
+
+
+def darkness_at(frame: Frame, dv_um: float, ap_um: float, ml_um: float) -> float:
+    """Return how dark the middle of the view is, 0 to 255, at this place from bregma."""
+    frame.evaluate(
+        """(position) => {
+            const state = viewer.state.toJSON();
+            Object.assign(state, { position, crossSectionScale: 5, showAxisLines: false });
+            viewer.state.restoreState(state);
+        }""",
+        [dv_um, ap_um, ml_um],
+    )
+    frame.wait_for_function("viewer.isReady()", timeout=60_000)
+    frame.page.wait_for_timeout(1000)
+    (panel,) = panels(frame)
+    row, column = panel.shape[0] // 2, panel.shape[1] // 2
+    return 255 - float(np.median(panel[row - 20 : row + 20, column - 20 : column + 20]))
+
+
+@pytest.mark.timeout(300)
+def test_placement_counts_from_bregma_on_the_allen_atlas(
+    page: Opened, channel: ImagingChannel, researcher: User, settings: Settings
+) -> None:
+    parts = volumes.an_atlas_with_pictures("like_allen")
+    atlas = parts["annotation"].atlas
+    x, y, z = SHAPE_XYZ_OF_ALLEN
+    Atlas.objects.filter(pk=atlas.pk).update(size_x=x, size_y=y, size_z=z)
+    a_part_of_the_allen_grid(
+        settings.DATA_ROOT / str(parts["annotation"].folder), np.zeros((64, 64, 64), np.uint32)
+    )
+    wanted = volumes.registered_with(atlas, channel)
+    bright = np.full((64, 64, 64), 1000, np.uint16)
+    layer = volumes.a_volume(channel, bright, kind="registered", processing=wanted)
+    shutil.rmtree(settings.DATA_ROOT / str(layer.folder))
+    a_part_of_the_allen_grid(settings.DATA_ROOT / str(layer.folder), bright)
+    Product.objects.update(shape_xyz=[x, y, z], voxel_nm_xyz=[25_000] * 3)
+
+    frame = opened(page(researcher), channel, "Probe and fiber placement")
+
+    middle_of_chunk = millimeters((160, 288, 224))
+    dv, ap, ml = (middle_of_chunk[name] * 1000 for name in ("DV", "AP", "ML"))
+    assert darkness_at(frame, dv, ap, ml) > 200
+    assert darkness_at(frame, dv, ap + 1700, ml) < 20
+    assert darkness_at(frame, dv, ap, -ml - 1700) < 20
