@@ -142,3 +142,14 @@ class LayerAccess(models.Model):
 
     def __str__(self) -> str:
         return f"{self.session}: {self.requests} requests"
+
+
+class AccessLogCursor(models.Model):
+    """How far the proxy's log of what it sent was read: each line counts once."""
+
+    path = models.CharField(max_length=255, unique=True)
+    inode = models.PositiveBigIntegerField()
+    offset = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.offset}"

@@ -759,6 +759,8 @@ ROWS: tuple[Row, ...] = (
     viewer("state",                   a_view,               THE_VIEWERS),
     viewer("renew",                   of(a_renewal),        THE_VIEWERS, method="POST"),
     viewer("data",                    a_key,                (READERS, Out.OPEN)),
+    # Only of a proxy, and only where there is one.
+    viewer("authorise",               nothing,              (EVERYBODY, Out.HIDDEN)),
 )
 # fmt: on
 
