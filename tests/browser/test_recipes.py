@@ -108,6 +108,26 @@ def test_raw_light_sheets_are_drawn_beside_each_other(
 
 
 @pytest.mark.timeout(300)
+def test_turning_to_a_plane_keeps_the_panels_of_a_recipe(
+    page: Opened, channel: ImagingChannel, researcher: User
+) -> None:
+    volumes.a_volume(channel, a_block(LEFT), side="left")
+    volumes.a_volume(channel, a_block(RIGHT), side="right")
+    looking = page(researcher)
+    frame = opened(looking, channel, "Raw light sheets")
+
+    looking.get_by_role("button", name="Sagittal").click()
+    frame.wait_for_function("viewer.isReady()", timeout=60_000)
+    looking.wait_for_timeout(1000)
+
+    left, right = panels(frame)
+    assert np.median(middle(left)) > np.median(middle(right)) > 80
+    # The block is 20 of 40 voxels deep: turned, it takes half the width of its volume.
+    lit = (left[left.shape[0] // 3].max(axis=1) > 150).mean()
+    assert lit < 0.55
+
+
+@pytest.mark.timeout(300)
 def test_regions_lie_in_color_over_a_registered_channel(
     page: Opened, channel: ImagingChannel, researcher: User, settings: Settings
 ) -> None:

@@ -204,7 +204,7 @@ def _back_to(rows: list[Layer]) -> str:
     here = settings.ROOT_URLCONF
     sample = next((layer.sample for layer in rows if isinstance(layer, DataLayer)), None)
     if sample is None:
-        return reverse("viewers:volume-list", urlconf=here)
+        return reverse("viewers:atlas-list" if rows else "viewers:volume-list", urlconf=here)
     return reverse("viewers:sample-chooser", args=[sample.pk], urlconf=here)
 
 

@@ -353,3 +353,15 @@ def test_an_atlas_opens_with_its_template(stranger: User) -> None:
     )
 
     assert view.title == "The small atlas · Atlas browser"
+
+
+def test_the_way_back_from_an_atlas_is_the_list_of_them(stranger: User) -> None:
+    an_atlas()
+    parts = {row.part: str(row.uuid) for row in AtlasLayer.objects.all()}
+    posted = {"layer": [parts["template"], parts["annotation"]], "recipe": "atlas"}
+    answer = site_client(stranger).post("/viewers/open/", posted)
+    viewer = viewer_client()
+
+    page = viewer.get(path_of(answer["Location"]), follow=True).content.decode()
+
+    assert f'href="{settings.SITE_URL}/viewers/atlases/"' in page
