@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from viewers_app import sources
 from viewers_app.orientations import AS_IMAGED, PLANES, Quaternion, turn_to
 
 State = dict[str, Any]
@@ -125,11 +126,17 @@ def delivered(state: State, *, origin: str, revisions: Mapping[str, str]) -> Sta
 
     The address holds the revision, so that a volume that is made again is another to the client.
     """
+
+    def absolute(source: str) -> str:
+        if not source.startswith(sources.LAYER):
+            return source
+        uuid = source.removeprefix(sources.LAYER)
+        revision = f"/@{revisions[uuid]}" if revisions.get(uuid) else ""
+        return f"precomputed://{origin}/data/{uuid}{revision}"
+
     ready = copy.deepcopy(state)
     for layer in ready["layers"]:
-        uuid = layer["source"].removeprefix("layer:")
-        revision = f"/@{revisions[uuid]}" if revisions.get(uuid) else ""
-        layer["source"] = f"precomputed://{origin}/data/{uuid}{revision}"
+        layer["source"] = sources.mapped(layer["source"], absolute)
     return ready
 
 
