@@ -24,9 +24,10 @@ def removable_views(*, owner: User) -> QuerySet[SavedView]:
 def with_counts(rows: QuerySet[SavedView]) -> QuerySet[SavedView]:
     """Return the views with the number of their newest version and of links that may open them."""
     live = Q(links__revoked_at=None, links__expires_at__gt=timezone.now())
-    return rows.annotate(
+    counted = rows.annotate(
         newest_number=Max("versions__number"), live_links=Count("links", filter=live, distinct=True)
     )
+    return counted.order_by("-updated_at", "-pk")
 
 
 def shared_with(person: User) -> QuerySet[ShareLink]:

@@ -57,8 +57,11 @@ FIJI = """import tensorstore as ts
 import tifffile
 
 volume = ts.open(
-    {{"driver": "neuroglancer_precomputed", "kvstore": {{"driver": "file", "path": {folder!r}}}}},
-    scale_index=0,  # whole resolution; 1, 2 … are smaller
+    {{
+        "driver": "neuroglancer_precomputed",
+        "kvstore": {{"driver": "file", "path": {folder!r}}},
+        "scale_index": 0,  # whole resolution; 1, 2 and so on are smaller
+    }}
 ).result()
 stack = volume[..., 0].T.read().result(){as_type}  # (z, y, x)
 x, y, z = {voxel_um!r}  # µm; those of a smaller scale are larger

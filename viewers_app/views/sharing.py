@@ -19,7 +19,7 @@ from viewers_app.forms import DaysForm, ShareForm
 from viewers_app.models import SavedView, ShareLink
 from viewers_app.saved_selectors import saved_views
 from viewers_app.services import sessions, sharing
-from viewers_app.views.saved import own_view, page_of
+from viewers_app.views.saved import open_version, own_view, page_of
 
 # Its address is a secret: pages that it leads to hear the name of the site and no more.
 REFERRER = "strict-origin"
@@ -90,10 +90,18 @@ def share_link(request: HttpRequest, token: str) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def saved_view(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """The short address of a saved view: of its owner, and of those whom a link of it names."""
+    """The short address of a saved view, for its owner and for those whom a link of it names.
+
+    POST opens the newest version.
+    """
     visitor = person(request)
-    if saved_views(owner=visitor).filter(uuid=uuid).exists():
-        return redirect("viewers:saved-page", uuid=uuid)
+    own = saved_views(owner=visitor).filter(uuid=uuid).first()
+    if own:
+        return (
+            open_version(request, uuid, own.newest.number)
+            if request.method == "POST"
+            else (redirect("viewers:saved-page", uuid=uuid))
+        )
     view = SavedView.objects.filter(uuid=uuid, removed_at=None).first()
     link = sharing.link_for(view, visitor) if view else None
     if link is None:
