@@ -1,17 +1,16 @@
 """The lines to copy open a volume that was really written, with the values that are in it."""
 
 import io
-import shutil
 from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorstore
 import tifffile
 from django.conf import settings
 
 from core_app.models import User
+from tests.support.volumes import write_volume
 from viewers_app import snippets
 from viewers_app.models import DataLayer
 
@@ -21,24 +20,7 @@ VOXELS = np.arange(6 * 5 * 4, dtype=np.uint16).reshape(6, 5, 4)  # (x, y, z)
 @pytest.fixture
 def written(layer: DataLayer) -> DataLayer:
     """The volume in one shard, as products are."""
-    folder = layer.folder.under(settings.DATA_ROOT)
-    shutil.rmtree(folder)
-    sharding = {
-        "@type": "neuroglancer_uint64_sharded_v1", "preshift_bits": 9, "hash": "identity",
-        "minishard_bits": 0, "shard_bits": 0, "minishard_index_encoding": "gzip",
-        "data_encoding": "raw",
-    }  # fmt: skip
-    volume = tensorstore.open({
-        "driver": "neuroglancer_precomputed",
-        "kvstore": {"driver": "file", "path": f"{folder}/"},
-        "create": True,
-        "multiscale_metadata": {"type": "image", "data_type": "uint16", "num_channels": 1},
-        "scale_metadata": {
-            "resolution": [30_000, 30_000, 40_000], "size": list(VOXELS.shape),
-            "encoding": "raw", "chunk_size": [6, 5, 4], "sharding": sharding,
-        },
-    }).result()  # fmt: skip
-    volume[..., 0].write(VOXELS).result()
+    write_volume(layer.folder.under(settings.DATA_ROOT), VOXELS, (30_000, 30_000, 40_000))
     return layer
 
 
