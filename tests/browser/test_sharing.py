@@ -10,8 +10,8 @@ from pytest_django import Settings
 from core_app.models import User
 from tests.app.viewers_app.conftest import a_product, channels_of, imaged
 from tests.support.browser import accessibility_problems
+from tests.support.drawable import write_bright_volume
 from tests.support.saved import a_saved_view, share
-from tests.support.volumes import write_bright_volume
 from viewers_app.models import DataLayer, SavedView
 from viewers_app.services import layers, saving
 
@@ -85,9 +85,10 @@ def test_annotations_are_kept_and_a_snapshot_is_named_after_the_view(
     client_of(owner).evaluate(
         """() => {
             const state = viewer.state.toJSON();
+            const transform = { outputDimensions: state.dimensions };
+            const source = { url: "local://annotations", transform };
             state.layers.push({
-                type: "annotation", name: "marks",
-                source: { url: "local://annotations", transform: { outputDimensions: state.dimensions } },
+                type: "annotation", name: "marks", source,
                 annotations: [{ type: "point", id: "a", point: [1, 2, 3], description: "here" }],
             });
             viewer.state.restoreState(state);

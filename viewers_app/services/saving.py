@@ -15,7 +15,8 @@ from core_app.errors import Invalid, NotAllowed, NotReady
 from core_app.models import User
 from viewers_app import annotations, documents, rights, selectors
 from viewers_app.models import SavedVersion, SavedView, ViewerSession
-from viewers_app.neuroglancer import State
+from viewers_app.services.sessions import MOST_LAYERS
+from viewers_app.sources import State
 
 MOST_VIEWS = 500
 MOST_VERSIONS = 200
@@ -50,6 +51,8 @@ def save(
         )
 
     found = documents.kept(state, origin=settings.VIEWER_URL, may_keep=may_keep)
+    if len(found.layers) > MOST_LAYERS:
+        raise Invalid(f"A view has at most {MOST_LAYERS} volumes. Close some and save again.")
     with transaction.atomic():
         view = onto or _new_view(owner, name)
         version = add_version(view, found.document, found.layers, by=owner)

@@ -10,7 +10,7 @@ import tifffile
 from django.conf import settings
 
 from core_app.models import User
-from tests.support.volumes import write_volume
+from tests.support.drawable import write_volume
 from viewers_app import snippets
 from viewers_app.models import DataLayer
 
