@@ -148,8 +148,6 @@ def test_the_pages_are_fit_for_their_people(
         who.goto(address)
         for details in who.locator("details.copy-as").all():
             details.locator("summary").click()
-        name = address.strip("/").split("/")[1] if address.startswith("/viewers") else "link"
-        who.screenshot(path=f"var/test-artifacts/{name}-{viewport}.png", full_page=True)
         width = who.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         found += [f"{address} is {width} pixels too wide"] if width > 0 else []
         found += [f"{address}: {problem}" for problem in accessibility_problems(who)]

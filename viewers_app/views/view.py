@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from viewers_app import neuroglancer, selectors, showing
 from viewers_app.client_page import client_files
 from viewers_app.cookies import give_cookie, views_in
-from viewers_app.models import DataLayer, Layer, ViewerSession
+from viewers_app.models import DataLayer, Layer, ShareLink, ViewerSession
 from viewers_app.revisions import revision_of
 from viewers_app.services import sessions
 
@@ -67,7 +67,7 @@ def view(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "client": reverse("client", args=[str(uuid)]),
         "state": f"{settings.VIEWER_URL}{reverse('state', args=[uuid])}",
         "back": settings.SITE_URL + _back_to(rows),
-        "again": f"{settings.SITE_URL}/viewers/again/{uuid}/",
+        "again": _again(session),
         "missing": showing.words_on_missing(session, rows),
         "keep": _keeping(session),
     }
@@ -174,6 +174,15 @@ def own_session(request: HttpRequest, uuid: UUID) -> tuple[ViewerSession | None,
 
 def _is_of_same_person(session: ViewerSession, live: list[ViewerSession]) -> bool:
     return session.owner_id is not None and session.owner_id in {view.owner_id for view in live}
+
+
+def _again(session: ViewerSession) -> str:
+    """Return where the person opens it again; "" if only the link does that, which is not kept."""
+    link = session.share
+    if link is None:
+        return f"{settings.SITE_URL}/viewers/again/{session.uuid}/"
+    is_named = link.scope == ShareLink.Scope.NAMED
+    return f"{settings.SITE_URL}/states/{link.view.uuid}" if is_named else ""
 
 
 def _keeping(session: ViewerSession) -> dict[str, object]:

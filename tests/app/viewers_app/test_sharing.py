@@ -14,7 +14,7 @@ from core_app.models import Mail, User
 from tests.app.viewers_app.conftest import Browser, path_of, site_client, viewer_client
 from tests.support.saved import a_saved_view, add_version, share
 from viewers_app.data_access import verdicts
-from viewers_app.models import DataLayer, SavedView, ShareLink
+from viewers_app.models import DataLayer, SavedView, ShareLink, ViewerSession
 from viewers_app.services import saving, sharing
 from viewers_app.services.sharing import Made
 
@@ -318,3 +318,30 @@ def test_a_link_that_expires_soon_can_be_made_to_last(view: SavedView) -> None:
 
     made.link.refresh_from_db()
     assert made.link.expires_at > timezone.now() + timedelta(days=29)
+
+
+def again_of(browser: Browser, uuid: object) -> str:
+    page = browser.client.get(f"/view/{uuid}/").content.decode()
+    return page.partition("data-banner hidden>")[2].partition("</div>")[0]
+
+
+def test_a_visitor_is_led_back_to_what_they_may_open(
+    view: SavedView, layer: DataLayer, stranger: User
+) -> None:
+    share(view, stranger)
+    by_name = data_of(site_client(stranger).post(f"/states/{view.uuid}")["Location"], layer)[0]
+    by_link = data_of(site_client().post(address_of(share(view)))["Location"], layer)[0]
+    newest, before = ViewerSession.objects.order_by("-pk")[:2]
+
+    assert f"{settings.SITE_URL}/states/{view.uuid}" in again_of(by_name, before.uuid)
+    assert "Open the link again" in again_of(by_link, newest.uuid)
+
+
+def test_a_saved_view_that_ended_is_opened_again_as_it_was_saved(
+    view: SavedView, researcher: User
+) -> None:
+    opened = sharing.open_saved(view.newest, researcher, sign_in="")
+
+    page = site_client(researcher).get(f"/viewers/again/{opened.session.uuid}/").content.decode()
+
+    assert f"/viewers/saved/{view.uuid}/open/1/" in page
