@@ -99,6 +99,7 @@ def test_annotations_are_kept_and_a_snapshot_is_named_after_the_view(
     owner.get_by_label("Name").fill("Marks")
     owner.get_by_role("button", name="Save", exact=True).click()
     expect(owner.get_by_text("Saved as version 1")).to_be_visible()
+    expect(owner.get_by_label("As a new version of Marks")).to_be_checked()
     owner.get_by_role("button", name="Save", exact=True).click()
     expect(owner.get_by_text("Saved as version 2")).to_be_visible()
     found = accessibility_problems(owner)

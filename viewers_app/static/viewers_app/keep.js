@@ -29,12 +29,15 @@ function open(what) {
   dialog.querySelector("h2").textContent = what === "share" ? "Save and share" : "Save view";
   const save = dialog.querySelector("[data-keep-save]");
   if (save) save.textContent = what === "share" ? "Save and go on" : "Save";
-  if (again) {
-    again.hidden = !keep.view;
-    again.querySelector("[data-keep-of]").textContent = keep.name;
-  }
-  nameMatters();
+  offerVersion();
   dialog.showModal();
+}
+
+function offerVersion() {
+  if (!again) return;
+  again.hidden = !keep.view;
+  again.querySelector("[data-keep-of]").textContent = keep.name;
+  nameMatters();
 }
 
 // A version has the name of its view.
@@ -66,6 +69,7 @@ function showSaved(told) {
   keep.view = told.view;
   keep.name = told.name;
   document.querySelector("header h1").textContent = told.name;
+  offerVersion();
   for (const words of told.left_out) say(words, { trouble: true });
   say(`Saved as version ${told.version} of “${told.name}”.`, { link: told.page });
 }
