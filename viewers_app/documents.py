@@ -21,6 +21,7 @@ DEEPEST: Final = 32
 LONGEST_TEXT: Final = 20_000  # of a shader, which is the longest that people write
 LONGEST_NAMED: Final = 60
 MOST_LAYERS: Final = 64
+MOST_SOURCES: Final = 16  # of one layer; each is asked for in the database
 
 # What a view is made of. Of the browser, not of the view: memory limits, panels of help, servers.
 STATE_KEYS: Final = frozenset({
@@ -147,6 +148,8 @@ def _kept_layer(
     if known is None:
         kind = str(layer.get("type"))[:LONGEST_NAMED]
         return None, [f"The layer “{name}” is of a kind that is not kept ({kind})."]
+    if len(sources.addresses(layer.get("source"))) > MOST_SOURCES:
+        return None, [f"The layer “{name}” has more than {MOST_SOURCES} sources and was left out."]
     words: list[str] = []
 
     def own(address: str) -> str | None:

@@ -137,6 +137,8 @@ def test_shaders_are_kept() -> None:
         {"type": "image", "name": "x"},
         {"type": "image", "name": "x", "source": 7},
         {"type": ["image"], "name": "x", "source": SOURCE},
+        {"type": "image", "name": "x", "source": [SOURCE] * 17},
+        {"type": "image", "name": "x", "source": [[SOURCE] * 9, [SOURCE] * 9]},
         "layer",
         None,
     ],
