@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from viewers_app import coordinates, rendering
+from viewers_app import coordinates, rendering, sources
 from viewers_app.orientations import AS_IMAGED, PLANES, Quaternion, turn_to
 from viewers_app.panels import Grid, Panel, grid_of, names_in
 from viewers_app.rendering import State
@@ -65,18 +65,17 @@ def delivered(state: State, *, origin: str, revisions: Mapping[str, str]) -> Sta
 
     The address holds the revision, so that a volume that is made again is another to the client.
     """
-    ready = copy.deepcopy(state)
 
-    def address(source: str) -> str:
-        uuid = source.removeprefix("layer:")
+    def absolute(source: str) -> str:
+        if not source.startswith(sources.LAYER):
+            return source
+        uuid = source.removeprefix(sources.LAYER)
         revision = f"/@{revisions[uuid]}" if revisions.get(uuid) else ""
         return f"precomputed://{origin}/data/{uuid}{revision}"
 
+    ready = copy.deepcopy(state)
     for layer in ready["layers"]:
-        if isinstance(layer["source"], dict):
-            layer["source"]["url"] = address(layer["source"]["url"])
-        else:
-            layer["source"] = address(layer["source"])
+        layer["source"] = sources.mapped(layer["source"], absolute)
     return ready
 
 

@@ -1,7 +1,7 @@
 """Who may see a volume: a person by the request, a view by its person or its share link."""
 
 from core_app.models import User
-from core_app.roles import Action, can
+from core_app.roles import Action, can, roles_of
 from viewers_app.models import AtlasLayer, Layer, ViewerSession
 
 
@@ -13,6 +13,13 @@ def may_see(person: User, layer: Layer) -> bool:
 def may_share(person: User, layer: Layer) -> bool:
     """Return True if this person may let others look at the volume."""
     return _may(person, Action.SHARE, layer)
+
+
+def may_see_path(person: User, layer: Layer) -> bool:
+    """Return True if this person may know where the volume lies: staff, and its owner."""
+    if isinstance(layer, AtlasLayer):
+        return bool(roles_of(person))
+    return bool(roles_of(person)) or person.pk == layer.request.owner_id
 
 
 def may_fetch(view: ViewerSession, layer: Layer) -> bool:

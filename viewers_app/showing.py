@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from viewers_app import documents
 from viewers_app.described import spec_of
-from viewers_app.models import Layer, ViewerSession
+from viewers_app.models import Layer, SavedVersion, ViewerSession
 from viewers_app.neuroglancer import state_of
 from viewers_app.recipes import template_of
 from viewers_app.rendering import State
@@ -15,6 +16,9 @@ def state_for(session: ViewerSession, rows: Sequence[Layer], screen: Screen) -> 
 
     `rows` are the view's layers that its visitor may see now, in their order.
     """
+    if session.version is not None:
+        uuids = {str(layer.uuid) for layer in rows}
+        return documents.shown(session.version.document, title=session.title, uuids=uuids)
     return state_of(spec_for(session, rows), screen)
 
 
@@ -30,3 +34,22 @@ def spec_for(session: ViewerSession, rows: Sequence[Layer]) -> ViewerSpec:
         template_of(session.recipe, str(known)),
         frozenset(map(str, overlaid)) if isinstance(overlaid, list) else None,
     )
+
+
+def words_on_missing(session: ViewerSession, rows: Sequence[Layer]) -> str:
+    """Return a sentence about what was saved and is not shown; "" if all of it is.
+
+    Visitors of a link hear how many layers there are, and the person who saved them which.
+    """
+    names = names_missing(session.version, rows) if session.version else []
+    if not names:
+        return ""
+    which = f"{len(names)} of its layers" if session.share_id else ", ".join(names)
+    return f"Not shown, because the volume is gone or not open to you: {which}."
+
+
+def names_missing(version: SavedVersion, rows: Sequence[Layer]) -> list[str]:
+    """Return the names of the version's layers whose volume is not among these."""
+    uuids = {str(layer.uuid) for layer in rows}
+    saved = documents.volumes_of(version.document)
+    return [name for uuid, name in saved.items() if uuid not in uuids]

@@ -69,7 +69,7 @@ def open_view(wanted: Wanted, by: User | None, *, sign_in: str = "") -> OpenedVi
     with transaction.atomic():
         _start(session, by)
         Ticket.objects.create(
-            digest=_digest(token),
+            digest=digest_of(token),
             session=session,
             expires_at=timezone.now() + timedelta(seconds=settings.VIEWER_TICKET_AGE_S),
         )
@@ -82,7 +82,7 @@ def use_ticket(token: str) -> ViewerSession:
         Ticket.objects.select_related(
             "session__owner", "session__share__view", "session__share__created_by"
         )
-        .filter(digest=_digest(token), expires_at__gt=timezone.now())
+        .filter(digest=digest_of(token), expires_at__gt=timezone.now())
         .first()
     )
     # The deleted row is the claim: of two racing callers one deletes it.
@@ -172,5 +172,6 @@ def _require_some(layers: Sequence[Layer]) -> None:
         raise Invalid(f"Choose at most {MOST_LAYERS} volumes for one view.")
 
 
-def _digest(token: str) -> str:
+def digest_of(token: str) -> str:
+    """Return what is kept of a token."""
     return hashlib.sha256(token.encode()).hexdigest()

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from viewers_app import neuroglancer, selectors, showing
 from viewers_app.client_page import client_files
 from viewers_app.cookies import give_cookie, views_in
-from viewers_app.models import DataLayer, Layer, ViewerSession
+from viewers_app.models import DataLayer, Layer, ShareLink, ViewerSession
 from viewers_app.revisions import revision_of
 from viewers_app.services import sessions
 from viewers_app.specs import Screen
@@ -44,7 +44,7 @@ def open_ticket(request: HttpRequest) -> HttpResponse:
 @require_GET
 def view(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Show the wrapper: a thin bar, and the client in a frame."""
-    session, refusal = _own_session(request, uuid)
+    session, refusal = own_session(request, uuid)
     if session is None:
         if refusal is HTTPStatus.NOT_FOUND and selectors.find_view(uuid):
             refusal = HTTPStatus.FORBIDDEN  # somebody sent their link along: a person is told so
@@ -71,7 +71,9 @@ def view(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "client": reverse("client", args=[str(uuid)]),
         "state": f"{settings.VIEWER_URL}{reverse('state', args=[uuid])}",
         "back": settings.SITE_URL + _back_to(rows),
-        "again": f"{settings.SITE_URL}/viewers/again/{uuid}/",
+        "again": _again(session),
+        "missing": showing.words_on_missing(session, rows),
+        "keep": _keeping(session),
     }
     return render(request, "viewers_app/view.html", context)
 
@@ -84,9 +86,9 @@ def renew(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
     The page says what it shows, as `<layer>@<revision>`, and hears whether that is outdated.
     """
-    if request.headers.get("Origin") != settings.VIEWER_URL:
+    if not is_from_here(request):
         return JsonResponse({"error": "wrong origin"}, status=HTTPStatus.FORBIDDEN)
-    session, refusal = _own_session(request, uuid)
+    session, refusal = own_session(request, uuid)
     if session is None:
         return JsonResponse({"error": refusal.phrase}, status=refusal)
     sessions.renew(session)
@@ -103,7 +105,7 @@ def renew(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @require_GET
 def state(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Return the client's state with the addresses of today."""
-    session, refusal = _own_session(request, uuid)
+    session, refusal = own_session(request, uuid)
     if session is None:
         return JsonResponse({"error": refusal.phrase}, status=refusal)
     rows = selectors.layers_of(session)
@@ -155,7 +157,12 @@ def server_error(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _own_session(request: HttpRequest, uuid: UUID) -> tuple[ViewerSession | None, HTTPStatus]:
+def is_from_here(request: HttpRequest) -> bool:
+    """Return True if a page of this origin sent it."""
+    return request.headers.get("Origin") == settings.VIEWER_URL
+
+
+def own_session(request: HttpRequest, uuid: UUID) -> tuple[ViewerSession | None, HTTPStatus]:
     """Return the live view at this address if it is this browser's person's, else why not."""
     named = views_in(request)
     live = list(selectors.live_views(named))
@@ -171,6 +178,28 @@ def _own_session(request: HttpRequest, uuid: UUID) -> tuple[ViewerSession | None
 
 def _is_of_same_person(session: ViewerSession, live: list[ViewerSession]) -> bool:
     return session.owner_id is not None and session.owner_id in {view.owner_id for view in live}
+
+
+def _again(session: ViewerSession) -> str:
+    """Return where the person opens it again; "" if only the link does that, which is not kept."""
+    link = session.share
+    if link is None:
+        return f"{settings.SITE_URL}/viewers/again/{session.uuid}/"
+    is_named = link.scope == ShareLink.Scope.NAMED
+    return f"{settings.SITE_URL}/states/{link.view.uuid}" if is_named else ""
+
+
+def _keeping(session: ViewerSession) -> dict[str, object]:
+    """Return what the page needs to save: where, under which name, and whether its person may."""
+    version, owner = session.version, session.owner
+    own = version.view if version and owner and version.view.owner_id == owner.pk else None
+    return {
+        "save": reverse("save", args=[session.uuid]),
+        "view": str(own.uuid) if own and own.removed_at is None else None,
+        "name": session.title,
+        "may_save": owner is not None,
+        "sign_in": f"{settings.SITE_URL}/accounts/login/",
+    }
 
 
 def _revisions(rows: list[Layer]) -> dict[str, str]:

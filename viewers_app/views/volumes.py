@@ -11,10 +11,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from core_app.http import person, refusals_as_messages
 from core_app.models import User
-from core_app.roles import roles_of
 from requests_app.models import Sample
 from requests_app.selectors import visible_samples
-from viewers_app import selectors
+from viewers_app import rights, selectors, snippets
 from viewers_app.chooser import matrices_of
 from viewers_app.models import DataLayer
 from viewers_app.offers import offers_of
@@ -110,7 +109,8 @@ def layer_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "voxel_um": [nm / 1000 for nm in layer.product.voxel_nm_xyz],
         "size_mm": _size_mm(layer),
         "orientation": selectors.orientation_of(layer).capitalize(),
-        "may_see_path": _may_see_path(layer, person(request)),
+        "may_see_path": rights.may_see_path(person(request), layer),
+        "copied": snippets.of_layers([layer], to=person(request)),
     }
     return render(request, "viewers_app/layer_page.html", context)
 
@@ -151,10 +151,6 @@ def _cards(samples: list[Sample], to: User) -> list[Card]:
 
 def _layer(uuid: UUID, to: User) -> DataLayer:
     return get_object_or_404(selectors.visible_layers(to=to), uuid=uuid)
-
-
-def _may_see_path(layer: DataLayer, user: User) -> bool:
-    return bool(roles_of(user)) or user.pk == layer.request.owner_id
 
 
 def _size_mm(layer: DataLayer) -> list[float]:

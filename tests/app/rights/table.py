@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from core_app import feeds
@@ -32,12 +33,14 @@ from requests_app.selectors.handoffs import handoff_days, open_days, seen_of
 from requests_app.services import clearing, planning, requests
 from requests_app.services.requests import receive
 from tests.app.rights.outcomes import Outcome
-from tests.support import clusters, instruments, stacks, volumes
+from tests.support import clusters, instruments, saved, stacks, volumes
 from tests.support import world as worlds
 from tests.support.checks import check_delivery
 from tests.support.scenarios import a_typed_draft
 from tests.support.world import PLANES, SUBFOLDER, Person, Series, World
-from viewers_app.services import sessions
+from viewers_app.models import SavedView
+from viewers_app.services import saving, sessions
+from viewers_app.services.sharing import Made
 
 APPLICATION, VIEWERS = "lightserv_site.urls", "lightserv_site.viewer_urls"
 Out, P = Outcome, Person
@@ -281,6 +284,50 @@ def a_kept_log(series: Series) -> Asked:
     packed = gzip.compress(b"a line of the log")
     AttemptLog.objects.update_or_create(attempt_id=asked.args[1], defaults={"packed": packed})
     return asked
+
+
+def _a_saved_view(series: Series) -> SavedView:
+    return saved.a_saved_view(series.imaged.owner, worlds.layer_of(series.imaged))
+
+
+def _a_removed_view(series: Series) -> SavedView:
+    view = _a_saved_view(series)
+    saving.remove(view)
+    return view
+
+
+def _a_link(series: Series, *people: User) -> Made:
+    return saved.share(_a_saved_view(series), *people)
+
+
+A_TABLE_OF_ANNOTATIONS = b'Coordinate 1,Type\n"(1, 2, 3)",Point\n'
+TERMS = {"scope": "anyone", "days": "7"}
+own_saved = of(lambda s: Asked((_a_saved_view(s).uuid,), {"name": "another", **TERMS}))
+removed_saved = of(lambda s: Asked((_a_removed_view(s).uuid,)))
+own_version = of(lambda s: Asked((_a_saved_view(s).uuid, 1)))
+own_annotations = of(
+    lambda s: Asked(
+        (_a_saved_view(s).uuid,),
+        {"file": SimpleUploadedFile("a.csv", A_TABLE_OF_ANNOTATIONS)},
+    )
+)
+
+
+def own_link(world: World, person: Person) -> Asked:
+    link = _a_link(world.series(person)).link
+    return Asked((link.view.uuid, link.pk), {"days": "7"})
+
+
+a_link_for_anyone = of(lambda s: Asked((_a_link(s).token,)))
+
+
+def a_link_for_a_stranger(world: World, person: Person) -> Asked:
+    return Asked((_a_link(world.series(person), world.accounts["stranger"]).token,))
+
+
+def a_view_for_a_stranger(world: World, person: Person) -> Asked:
+    made = _a_link(world.series(person), world.accounts["stranger"])
+    return Asked((made.link.view.uuid,))
 
 
 a_layer = of(lambda s: Asked((worlds.layer_of(s.imaged).uuid,)))
@@ -571,6 +618,8 @@ def a_ticket(world: World, person: Person) -> Asked:
 
 THE_VIEWERS = (VIEWERS_OWNER, Out.OPEN)
 FOR_ALL = (EVERYBODY, Out.OPEN)
+ENDED = ({P.DEACTIVATED}, Out.GONE)
+NAMED = VIEWERS_OWNER | {P.STRANGER}
 
 # fmt: off
 ROWS: tuple[Row, ...] = (
@@ -746,6 +795,29 @@ ROWS: tuple[Row, ...] = (
     page("viewers:atlas-list",        nothing,              SIGNED_IN),
     page("viewers:atlas-picture",     an_atlas,             SIGNED_IN),
     page("viewers:open-again",        a_view,               VIEWERS_OWNER),
+    page("viewers:saved-list",        nothing,              SIGNED_IN),
+    page("viewers:shared-with-me",    nothing,              SIGNED_IN),
+    page("viewers:saved-page",        own_saved,            VIEWERS_OWNER),
+    button("viewers:saved-open",      own_version,          VIEWERS_OWNER, hidden_from=SIGNED_IN),
+    button("viewers:saved-rename",    own_saved,            VIEWERS_OWNER, hidden_from=SIGNED_IN),
+    button("viewers:saved-remove",    own_saved,            VIEWERS_OWNER, hidden_from=SIGNED_IN),
+    button("viewers:saved-restore",   removed_saved,        VIEWERS_OWNER, hidden_from=SIGNED_IN),
+    page("viewers:saved-annotations", own_saved,            VIEWERS_OWNER),
+    button("viewers:saved-annotations", own_annotations,    VIEWERS_OWNER, hidden_from=SIGNED_IN),
+    button("viewers:share",           own_saved,            VIEWERS_OWNER, hidden_from=SIGNED_IN),
+    button("viewers:link-revoke",     own_link,             VIEWERS_OWNER, hidden_from=SIGNED_IN),
+    button("viewers:link-extend",     own_link,             VIEWERS_OWNER, hidden_from=SIGNED_IN),
+    # ------ what is sent to people; a link ends with the account of who made it
+    Row("share-link", "GET",          a_link_for_anyone,    _gets(FOR_ALL, ENDED)),
+    Row("share-link", "POST",         a_link_for_anyone,    _gets((EVERYBODY, Out.DONE), ENDED)),
+    Row("share-link", "GET",          a_link_for_a_stranger, _gets((SIGNED_IN, Out.FORBIDDEN),
+        (NOBODY, Out.SIGN_IN), (NAMED, Out.OPEN)), case="of named people"),
+    Row("share-link", "POST",         a_link_for_a_stranger, _gets((SIGNED_IN, Out.FORBIDDEN),
+        (NOBODY, Out.SIGN_IN), (NAMED, Out.DONE)), case="of named people"),
+    Row("saved-view", "GET",          a_view_for_a_stranger, _gets((SIGNED_IN, Out.HIDDEN),
+        (NOBODY, Out.SIGN_IN), ({P.STRANGER}, Out.OPEN), (VIEWERS_OWNER, Out.MOVED))),
+    Row("saved-view", "POST",         a_view_for_a_stranger, _gets((SIGNED_IN, Out.HIDDEN),
+        (NOBODY, Out.SIGN_IN), (NAMED, Out.DONE))),
     # ------ for everybody
     Row("healthz", "GET",             nothing,              _gets(FOR_ALL)),
     Row("readyz", "GET",              nothing,              _gets(FOR_ALL)),
@@ -758,6 +830,9 @@ ROWS: tuple[Row, ...] = (
     viewer("view",                    a_view, (SIGNED_IN, Out.FORBIDDEN), THE_VIEWERS),
     viewer("state",                   a_view,               THE_VIEWERS),
     viewer("renew",                   of(a_renewal),        THE_VIEWERS, method="POST"),
+    # A form is no state, which its person is told.
+    viewer("save",                    of(a_renewal),        (VIEWERS_OWNER, Out.REFUSED),
+                                                            method="POST"),
     viewer("data",                    a_key,                (READERS, Out.OPEN)),
     # Only of a proxy, and only where there is one.
     viewer("authorise",               nothing,              (EVERYBODY, Out.HIDDEN)),
