@@ -17,6 +17,7 @@ django.setup()
 
 pytest_plugins = [
     "tests.support.browser",
+    "tests.support.docker",
     "tests.support.mariadb",
     "tests.support.people",
     "tests.support.slurm",

@@ -1,0 +1,212 @@
+"""A private Docker engine: own data, own socket, and images built from our Dockerfiles.
+
+What is slow is kept in var/containers, which may be removed at any time: a base image made by
+debootstrap, wheels, and the engine's own layers. One run of the tests uses it at a time.
+"""
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from docker.api.client import APIClient
+from docker.errors import APIError, DockerException
+
+from tests.support import services
+
+HERE = Path(__file__).resolve().parents[2]
+CACHE = HERE / "var" / "containers"
+SERVICE = "docker"
+START_LIMIT_S = 60
+BUILD_LIMIT_S = 600
+BASE = "lightserv-base:test"
+MARK = "lightserv.instance"
+PROGRAMS = {"dockerd": "docker.io", "containerd": "docker.io", "debootstrap": "debootstrap"}
+PACKAGES = "python3,python3-venv,python3-pip,ca-certificates"
+
+
+class Engine:
+    """One dockerd. It can be stopped and started; `client` speaks to it as the SDK does."""
+
+    def __init__(self, folder: Path, *, data: Path) -> None:
+        self.url = f"unix://{folder}/docker.sock"
+        self.log = folder / "dockerd.log"
+        self._folder = folder
+        self._data = data
+        self._daemon: subprocess.Popen[bytes] | None = None
+        self.client: Any = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self._daemon = subprocess.Popen(
+                [
+                    services.program("dockerd", service=SERVICE, package="docker.io"),
+                    *("--data-root", str(self._data)),
+                    *("--exec-root", str(self._folder / "run")),
+                    *("--pidfile", str(self._folder / "pid")),
+                    *("--host", self.url),
+                    *("--bridge", "none"),  # each test has a network of its own
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=services.die_with_parent,
+            )
+        self._wait_until_ready()
+
+    def stop(self) -> None:
+        """End it and its containers, as shutting the machine down does."""
+        if self._daemon is not None:
+            self._daemon.send_signal(signal.SIGTERM)
+            try:
+                self._daemon.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                self._daemon.kill()
+                self._daemon.wait()
+            self._daemon = None
+
+    def remove_leftovers(self) -> None:
+        """Remove the containers and networks that tests marked, also those of an earlier run."""
+        wanted = {"label": [MARK]}
+        for found in self.client.containers(all=True, filters=wanted):
+            with suppress(APIError):
+                self.client.remove_container(found["Id"], force=True, v=True)
+        for found in self.client.networks(filters=wanted):
+            with suppress(APIError):
+                self.client.remove_network(found["Id"])
+
+    def internal_network(self, name: str) -> str:
+        """Make a network without a way out, as the launcher's containers have one."""
+        self.client.create_network(name, internal=True, labels={MARK: "tests"})
+        return name
+
+    def address_of(self, container: str) -> str:
+        """Return where this host reaches a container."""
+        networks = self.client.inspect_container(container)["NetworkSettings"]["Networks"]
+        return next(str(network["IPAddress"]) for network in networks.values())
+
+    def build(self, dockerfile: str, **arguments: str) -> str:
+        """Build one of our Dockerfiles on the base image and return the image's id."""
+        with tempfile.TemporaryDirectory() as folder:
+            context = Path(folder)
+            for part in ("docker", "viewers_app", "launcher"):
+                shutil.copytree(HERE / part, context / part)
+            wheels = context / Path(dockerfile).parent / "wheels"
+            if arguments.get("PIP_FIND_LINKS"):
+                shutil.copytree(wheels_of(Path(dockerfile).parent), wheels)
+            *_, last = self.client.build(
+                path=folder,
+                dockerfile=dockerfile,
+                buildargs={"BASE_IMAGE": self.base_image(), **arguments},
+                network_mode="none",
+                tag=f"lightserv-{Path(dockerfile).parent.name}:test",
+                rm=True,
+                decode=True,
+                timeout=BUILD_LIMIT_S,
+            )
+        assert "error" not in last, last["error"]
+        found = self.client.inspect_image(f"lightserv-{Path(dockerfile).parent.name}:test")
+        return str(found["Id"])
+
+    def base_image(self) -> str:
+        """Return a Debian with Python, made once, without any registry of images."""
+        with suppress(APIError):
+            self.client.inspect_image(BASE)
+            return BASE
+        with _debian() as root:
+            tar = subprocess.Popen(["tar", "-C", str(root), "-c", "."], stdout=subprocess.PIPE)
+            assert tar.stdout is not None
+            self.client.import_image_from_stream(
+                tar.stdout, repository=BASE.split(":")[0], tag="test"
+            )
+            assert tar.wait() == 0
+        return BASE
+
+    def _wait_until_ready(self) -> None:
+        assert self._daemon is not None
+        deadline = time.monotonic() + START_LIMIT_S
+        while time.monotonic() < deadline and self._daemon.poll() is None:
+            with suppress(DockerException, OSError):
+                self.client = APIClient(self.url, version="auto", timeout=BUILD_LIMIT_S)
+                self.client.ping()
+                return
+            time.sleep(0.1)
+        said = self.log.read_text(errors="replace")[-2000:]
+        self.stop()
+        services.missing(SERVICE, f"dockerd did not start. It said:\n{said}")
+
+
+@pytest.fixture(scope="session")
+def _one_engine() -> Iterator[Engine]:
+    for name, package in PROGRAMS.items():
+        services.program(name, service=SERVICE, package=package)
+    if os.geteuid() != 0:
+        services.missing(SERVICE, "only root can start an engine")
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock, tempfile.TemporaryDirectory(prefix="ls-dk-") as folder:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        engine = Engine(Path(folder), data=CACHE / "engine")
+        engine.start()
+        engine.remove_leftovers()
+        yield engine
+        engine.remove_leftovers()
+        engine.stop()
+
+
+@pytest.fixture
+def docker_engine(_one_engine: Engine) -> Iterator[Engine]:
+    """A running engine; what a test marked is removed after it."""
+    yield _one_engine
+    _one_engine.remove_leftovers()
+
+
+@pytest.fixture(scope="session")
+def viewer_image(_one_engine: Engine) -> str:
+    """The id of the image of Python viewers."""
+    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/build"}
+    return _one_engine.build("docker/viewer/Dockerfile", **offline)
+
+
+@pytest.fixture(scope="session")
+def volume_image(_one_engine: Engine) -> str:
+    """The id of the image that serves one volume."""
+    return _one_engine.build("docker/volume/Dockerfile")
+
+
+def wheels_of(folder: Path) -> Path:
+    """Return the packages of an image as wheels, fetched once by this host's own pip."""
+    requirements = HERE / folder / "requirements.txt"
+    wheels = CACHE / "wheels"
+    stamp = wheels / "of.txt"
+    if not stamp.exists() or stamp.read_text() != requirements.read_text():
+        shutil.rmtree(wheels, ignore_errors=True)
+        argv = [sys.executable, "-m", "pip", "wheel", "-q", "-w", str(wheels), "-r"]
+        _run([*argv, str(requirements)])
+        stamp.write_text(requirements.read_text())
+    return wheels
+
+
+@contextmanager
+def _debian() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="ls-base-") as folder:
+        root = Path(folder) / "root"
+        argv = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(root)]
+        _run([str(services.find(argv[0])), *argv[1:]])
+        for waste in ("var/cache/apt/archives", "var/lib/apt/lists", "usr/share/doc"):
+            shutil.rmtree(root / waste, ignore_errors=True)
+        yield root
+
+
+def _run(argv: list[str]) -> None:
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=BUILD_LIMIT_S, check=False)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-2000:]
