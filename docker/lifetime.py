@@ -5,6 +5,7 @@ The order is one JSON document on standard input: `ends_at` (Unix time), `idle_s
 
 import json
 import os
+import resource
 import signal
 import sys
 import threading
@@ -14,8 +15,16 @@ from typing import Final
 
 READ_LIMIT_S: Final = 30
 LOOK_EVERY_S: Final = 1.0
+GIB: Final = 2**30
 # Set where the program is a plain process: it ends with the process that has this number.
 PARENT: Final = "LIGHTSERV_PARENT"
+# Of a plain process; a container has its own. Addresses, not memory: libraries reserve plenty.
+LIMITS: Final = {
+    resource.RLIMIT_AS: 8 * GIB,
+    resource.RLIMIT_FSIZE: GIB // 16,
+    resource.RLIMIT_NOFILE: 1024,
+    resource.RLIMIT_CORE: 0,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,9 @@ class Activity:
 def read_order() -> Order:
     """Return the order; without one in time the program ends, since its starter is gone."""
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    if PARENT in os.environ:
+        for limit, most in LIMITS.items():
+            resource.setrlimit(limit, (most, most))
     signal.alarm(READ_LIMIT_S)
     document = json.loads(sys.stdin.buffer.readline())
     signal.alarm(0)

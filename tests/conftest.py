@@ -18,6 +18,7 @@ django.setup()
 pytest_plugins = [
     "tests.support.browser",
     "tests.support.docker",
+    "tests.support.launchers",
     "tests.support.mariadb",
     "tests.support.people",
     "tests.support.slurm",
@@ -34,6 +35,7 @@ MARKER_OF = {
     "slurm": "slurm",
     "slurm_without_accounting": "slurm",
     "docker_engine": "docker",
+    "docker_site": "docker",
     "nginx": "nginx",
     "chromium": "browser",
     "real_data": "realdata",

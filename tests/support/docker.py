@@ -104,7 +104,7 @@ class Engine:
             wheels = context / Path(dockerfile).parent / "wheels"
             if arguments.get("PIP_FIND_LINKS"):
                 shutil.copytree(wheels_of(Path(dockerfile).parent), wheels)
-            *_, last = self.client.build(
+            said = self.client.build(
                 path=folder,
                 dockerfile=dockerfile,
                 buildargs={"BASE_IMAGE": self.base_image(), **arguments},
@@ -114,7 +114,8 @@ class Engine:
                 decode=True,
                 timeout=BUILD_LIMIT_S,
             )
-        assert "error" not in last, last["error"]
+            steps = list(said)
+        assert "error" not in steps[-1], "".join(step.get("stream", "") for step in steps)[-3000:]
         found = self.client.inspect_image(f"lightserv-{Path(dockerfile).parent.name}:test")
         return str(found["Id"])
 
