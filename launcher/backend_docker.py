@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -75,6 +75,13 @@ class DockerBackend:
         with _engine(lambda: "The engine did not answer"):
             self._api().ping()
 
+    def close(self) -> None:
+        """Give up the connection; the next use makes another."""
+        with self._connecting:
+            if self._connected is not None:
+                self._connected.close()
+                self._connected = None
+
     def _api(self) -> Any:
         """Return the low-level client, made at the first use, since it asks for the version."""
         with self._connecting:
@@ -135,11 +142,9 @@ class DockerBackend:
     def _give(self, made: str, given: bytes) -> None:
         """Start it and hand it what it reads. By standard input it stands in no description."""
         sink = self._api().attach_socket(made, params={"stdin": 1, "stream": 1})
-        try:
+        with closing(sink._sock) as connection, closing(sink._response):
             self._api().start(made)
-            sink._sock.sendall(given + b"\n")
-        finally:
-            sink.close()
+            connection.sendall(given + b"\n")
 
     def _of_that_name(self, container: Container) -> Running:
         """Return what has the name already, if it is ours: another request was quicker."""

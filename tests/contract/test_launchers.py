@@ -180,10 +180,10 @@ def test_values_that_the_kind_does_not_take_start_nothing(launched, values):
     assert list(launched.launcher.running()) == []
 
 
-@pytest.mark.parametrize(
-    "layer",
-    ["/etc", "../outside", "someone/../../outside", ".", "", "a:b", "a,b", "a\\b", "a\nb", "x" * 2000],
-)  # fmt: skip
+NO_PATHS = ("/etc", "../outside", "someone/../../outside", ".", "", "a:b", "a,b", "a\\b", "a\nb")
+
+
+@pytest.mark.parametrize("layer", [*NO_PATHS, "x" * 2000])
 def test_a_path_that_leaves_the_data_root_starts_nothing(launched, layer):
     make_layer(launched.data_root.parent, "outside")
 

@@ -8,6 +8,7 @@ import fcntl
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from typing import Any
 
 import pytest
 from docker.api.client import APIClient
-from docker.errors import APIError, DockerException
+from docker.errors import APIError
 
 from tests.support import services
 
@@ -66,6 +67,8 @@ class Engine:
 
     def stop(self) -> None:
         """End it and its containers, as shutting the machine down does."""
+        if self.client is not None:
+            self.client.close()
         if self._daemon is not None:
             self._daemon.send_signal(signal.SIGTERM)
             try:
@@ -75,13 +78,16 @@ class Engine:
                 self._daemon.wait()
             self._daemon = None
 
-    def remove_leftovers(self) -> None:
-        """Remove the containers and networks that tests marked, also those of an earlier run."""
-        wanted = {"label": [MARK]}
-        for found in self.client.containers(all=True, filters=wanted):
+    def remove_containers(self) -> None:
+        """Remove the containers that tests marked, and no others."""
+        for found in self.client.containers(all=True, filters={"label": [MARK]}):
             with suppress(APIError):
                 self.client.remove_container(found["Id"], force=True, v=True)
-        for found in self.client.networks(filters=wanted):
+
+    def remove_leftovers(self) -> None:
+        """Remove all that tests marked, also what an earlier run left."""
+        self.remove_containers()
+        for found in self.client.networks(filters={"label": [MARK]}):
             with suppress(APIError):
                 self.client.remove_network(found["Id"])
 
@@ -133,13 +139,20 @@ class Engine:
             assert tar.wait() == 0
         return BASE
 
+    def _answers(self) -> bool:
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as asked:
+            asked.settimeout(5)
+            asked.connect(self.url.removeprefix("unix://"))
+            asked.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+            return b" 200 " in asked.recv(100)
+        return False
+
     def _wait_until_ready(self) -> None:
         assert self._daemon is not None
         deadline = time.monotonic() + START_LIMIT_S
         while time.monotonic() < deadline and self._daemon.poll() is None:
-            with suppress(DockerException, OSError):
+            if self._answers():
                 self.client = APIClient(self.url, version="auto", timeout=BUILD_LIMIT_S)
-                self.client.ping()
                 return
             time.sleep(0.1)
         said = self.log.read_text(errors="replace")[-2000:]
@@ -166,9 +179,9 @@ def _one_engine() -> Iterator[Engine]:
 
 @pytest.fixture
 def docker_engine(_one_engine: Engine) -> Iterator[Engine]:
-    """A running engine; what a test marked is removed after it."""
+    """A running engine; the containers that a test marked are removed after it."""
     yield _one_engine
-    _one_engine.remove_leftovers()
+    _one_engine.remove_containers()
 
 
 @pytest.fixture(scope="session")

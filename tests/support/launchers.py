@@ -3,13 +3,15 @@
 import json
 import os
 import secrets
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -187,10 +189,16 @@ class Service:
                 preexec_fn=services.die_with_parent,
             )
         deadline = time.monotonic() + 20
-        while not self.socket.exists():
+        while not self._answers():
             assert self._process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, "the launcher did not start"
             time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as asked:
+            asked.connect(str(self.socket))
+            return True
+        return False
 
     def stop(self) -> None:
         if self._process is not None:
@@ -229,6 +237,7 @@ def http_to_docker(
 ) -> Iterator[Site]:
     """Start the service on the engine, with a network and an instance name of its own."""
     name = f"ls-test-{uuid4().hex[:8]}"
+    data_root.mkdir(parents=True)
     network = engine.internal_network(name)
     catalogue = write_catalogue(folder / "catalogue.toml", network=network, images=images)
     environment = {
@@ -253,15 +262,27 @@ def http_to_docker(
         service.stop()
 
 
-@pytest.fixture
-def docker_site(
-    docker_engine: Engine, viewer_image: str, volume_image: str, tmp_path: Path
+@pytest.fixture(scope="session")
+def _one_site(
+    _one_engine: Engine,
+    viewer_image: str,
+    volume_image: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Site]:
-    """The launcher service on a real engine, with one layer below its data root."""
-    data_root, folder = tmp_path / "data", tmp_path / "launcher"
-    if not data_root.joinpath(LAYER).exists():
-        make_layer(data_root)
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("launcher")
     images = {"python": viewer_image, "volume": volume_image}
-    with http_to_docker(docker_engine, folder, data_root, images) as site:
+    with http_to_docker(_one_engine, folder, folder / "root" / "data", images) as site:
         yield site
+
+
+@pytest.fixture
+def docker_site(_one_site: Site, docker_engine: Engine) -> Iterator[Site]:
+    """The launcher service on a real engine, with one layer below its data root."""
+    root = _one_site.launched.data_root
+    for path in root.parent.iterdir():
+        if path != root:
+            shutil.rmtree(path)
+    for path in root.iterdir():
+        path.unlink() if path.is_symlink() else shutil.rmtree(path)
+    make_layer(root)
+    yield _one_site
