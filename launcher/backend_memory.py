@@ -11,7 +11,7 @@ from launcher.sessions import utc_now
 
 
 class MemoryBackend:
-    """Containers start, and are ready at the second look. Nothing runs."""
+    """Containers start, and are ready at the next look. Nothing runs."""
 
     def __init__(self, *, now: Callable[[], datetime] = utc_now) -> None:
         self.started: list[Container] = []
@@ -82,7 +82,7 @@ class MemoryBackend:
         with self._lock:
             found = self._containers.get(session)
             if found and found.condition is Condition.STARTING:
-                self._containers[session] = replace(found, condition=Condition.READY)
+                found = self._containers[session] = replace(found, condition=Condition.READY)
             return found
 
     def _maybe_fail(self, verb: str) -> None:
