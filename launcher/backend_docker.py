@@ -11,7 +11,7 @@ from docker.api.client import APIClient
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.types import LogConfig, Mount
 
-from launcher.errors import Conflict, ImageMissing, StartFailed, TimedOut, Unavailable
+from launcher.errors import Conflict, EngineRefused, ImageMissing, TimedOut, Unavailable
 from launcher.ports import READY_LINE, Condition, Container, Running
 
 APP: Final = "lightserv-launcher"
@@ -156,7 +156,7 @@ class DockerBackend:
     def _look(self, session: str) -> Running:
         running = self.find(session)
         if running is None:
-            raise StartFailed("The container was removed while it started.")
+            raise EngineRefused("The container was removed while it started.")
         return running
 
     def _list(self, *labels: str) -> list[dict[str, Any]]:
@@ -232,7 +232,7 @@ def _engine(what: Callable[[], str]) -> Iterator[None]:
     try:
         yield
     except APIError as problem:
-        raise StartFailed(f"{what()}: {problem.explanation or problem}") from problem
+        raise EngineRefused(f"{what()}: {problem.explanation or problem}") from problem
     except requests.exceptions.Timeout as problem:
         raise TimedOut(f"{what()} within {TIMEOUT_S} s.") from problem
     except (DockerException, requests.exceptions.RequestException, OSError) as gone:

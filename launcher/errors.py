@@ -64,10 +64,10 @@ class ImageMissing(Refusal):
     status, code = 503, "image-missing"
 
 
-class StartFailed(Refusal):
-    """The engine answered, and could not start the container."""
+class EngineRefused(Refusal):
+    """The engine answered, and could not do it: start, stop or look at a container."""
 
-    status, code = 503, "start-failed"
+    status, code = 503, "engine-refused"
 
 
 class TimedOut(Refusal):

@@ -67,8 +67,8 @@ class Sessions:
         container = self._container(order)
         with self._one_by_one[hash(order.session) % STRIPES]:
             found = self.backend.find(order.session)
-            if found and found.condition is not Condition.GONE:
-                return _same(found, order), False
+            if found and _same(found, order).condition is not Condition.GONE:
+                return found, False
             require_lifetime(order.ends_at, now=self._now(), most_s=self.limits.lifetime_s)
             with self._place(order):
                 if found:

@@ -101,6 +101,16 @@ def test_what_ends_by_itself_is_told_and_started_again_when_ordered(launched):
     assert launched.ready(order).started_at > first.started_at
 
 
+def test_what_ended_by_itself_keeps_its_order(launched):
+    order = an_order()
+    launched.ready(order)
+    launched.lose(order.view)
+    launched.wait_for(order.view, Condition.GONE)
+
+    with pytest.raises(Rejected):
+        launched.launcher.ensure(replace(order, owner="somebody"))
+
+
 def test_each_person_has_so_many_places(launched):
     for _ in range(LIMITS.per_owner):
         launched.launcher.ensure(an_order())

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from launcher.catalogue import PYTHON, VOLUME
-from launcher.errors import StartFailed
+from launcher.errors import EngineRefused
 from launcher.ports import READY_LINE, Condition, Container, Running
 from launcher.sessions import Limits, utc_now
 from viewers_app.launcher.here import HereLauncher
@@ -61,10 +61,10 @@ class ProcessBackend:
             try:
                 self._write(container, self._run(container))
             except OSError as problem:
-                raise StartFailed(f"The process could not be started: {problem}") from problem
+                raise EngineRefused(f"The process could not be started: {problem}") from problem
         found = self.find(container.session)
         if found is None:
-            raise StartFailed("The process was removed while it started.")
+            raise EngineRefused("The process was removed while it started.")
         return found
 
     def find(self, session: str) -> Running | None:

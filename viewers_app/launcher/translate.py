@@ -19,7 +19,7 @@ _MEANS: Final[Mapping[str, type[OutsideError]]] = {
     "unsigned": Misconfigured,
     "wrong-method": Misconfigured,
     "image-missing": Misconfigured,
-    "start-failed": Unreachable,
+    "engine-refused": Unreachable,
     "unavailable": Unreachable,
     "timed-out": Unreachable,
     "failed": Unreachable,

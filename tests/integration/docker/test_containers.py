@@ -11,7 +11,7 @@ import pytest
 from core_app.errors import Misconfigured, Rejected, Unreachable
 from launcher.backend_docker import DockerBackend
 from launcher.catalogue import Entry
-from launcher.errors import ImageMissing, StartFailed
+from launcher.errors import EngineRefused, ImageMissing
 from launcher.ports import Condition as Seen
 from launcher.ports import Container
 from tests.support.docker import MARK
@@ -235,7 +235,7 @@ def test_an_image_that_is_not_there_is_named(site, backend):
 def test_a_start_that_fails_leaves_nothing(site, backend):
     container = container_of(site, network="no-such-network")
 
-    with pytest.raises(StartFailed):
+    with pytest.raises(EngineRefused):
         backend.start(container)
 
     assert backend.find(container.session) is None
@@ -244,7 +244,7 @@ def test_a_start_that_fails_leaves_nothing(site, backend):
 def test_a_folder_that_vanished_after_the_check_is_not_made(site, backend):
     container = replace(container_of(site), mount=site.launched.data_root / "vanished")
 
-    with pytest.raises(StartFailed):
+    with pytest.raises(EngineRefused):
         backend.start(container)
 
     assert not (site.launched.data_root / "vanished").exists()

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from core_app.errors import Misconfigured, Rejected, Unreachable
-from launcher.errors import ImageMissing, Invalid, StartFailed, Unavailable
+from launcher.errors import EngineRefused, ImageMissing, Invalid, Unavailable
 from tests.support import launchers
 from tests.support.launchers import KEYS, an_order, make_layer
 from viewers_app.launcher.http import HttpLauncher
@@ -94,7 +94,7 @@ def scripted(tmp_path):
     ("failure", "meaning"),
     [
         (Unavailable("away"), Unreachable),
-        (StartFailed("no space left on device"), Unreachable),
+        (EngineRefused("no space left on device"), Unreachable),
         (ImageMissing("no image"), Misconfigured),
         (Invalid("no"), Rejected),
     ],

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from launcher.errors import ImageMissing, StartFailed, TimedOut, Unavailable
+from launcher.errors import EngineRefused, ImageMissing, TimedOut, Unavailable
 from launcher.orders import LARGEST_BODY
 from launcher.sessions import Limits
 from tests.support.launcher_requests import PLACE, SESSION, a_caller
@@ -186,7 +186,7 @@ def test_verbs_without_a_body_take_none(caller):
     [
         (Unavailable("away"), 503, "unavailable"),
         (ImageMissing("Kind volume: no image x here."), 503, "image-missing"),
-        (StartFailed("no space left on device"), 503, "start-failed"),
+        (EngineRefused("no space left on device"), 503, "engine-refused"),
         (TimedOut("20 s"), 504, "timed-out"),
         (RuntimeError("secret detail"), 500, "failed"),
     ],
@@ -216,7 +216,7 @@ def test_limits_are_for_owners_and_for_all(data_root, order):
 
 def test_a_failed_start_gives_its_place_back(data_root, order):
     caller = a_caller(data_root, limits=Limits(total=1, per_owner=1))
-    caller.backend.fail("start", StartFailed("no"))
+    caller.backend.fail("start", EngineRefused("no"))
     caller.ask("PUT", PLACE, order)
 
     assert caller.ask("PUT", OTHER, order).status == 201

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from launcher.backend_memory import MemoryBackend
-from launcher.errors import StartFailed
+from launcher.errors import EngineRefused
 from launcher.orders import Order
 from launcher.sessions import Sessions
 from tests.support.launchers import LAYER, new_token
@@ -52,7 +52,7 @@ def test_one_that_cannot_be_removed_is_named_and_the_rest_goes_on(data_root):
     clock, backend = Clock(), MemoryBackend()
     sessions = Sessions(backend, CATALOGUE, data_root=data_root, now=clock)
     first, second, third = started(sessions, clock, hours=[1, 1, 1])
-    backend.fail(f"remove {second}", StartFailed("it hangs"))
+    backend.fail(f"remove {second}", EngineRefused("it hangs"))
 
     clock.now += timedelta(hours=2)
     swept = sessions.reap()
