@@ -27,7 +27,8 @@ class Order:
     it answers below `/v/<token>/` only. A Python viewer takes `state` (JSON), and may take
     `ontology` (JSON: the id above each structure's id); a volume takes `layer`, its path below the
     data root.
-    `ends_at` is when it ends itself whatever happens.
+    `owner`, a short word, is whose place among the limits it takes. `ends_at` is when it ends
+    itself whatever happens.
     """
 
     view: UUID
