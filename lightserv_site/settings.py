@@ -281,7 +281,10 @@ if CLUSTER == "slurm-ssh":
         because="CLUSTER=slurm-ssh",
     )
 
-LAUNCHER = env.choice("LAUNCHER", ["static"], default="static")
+LAUNCHER = env.choice("LAUNCHER", ["static", "process", "docker", "memory"], default="static")
+LAUNCHER_URL = env.text("LAUNCHER_URL", default="")
+LAUNCHER_KEYS = env.secret("LAUNCHER_KEYS", default="")
+LAUNCHER_FOLDER = VAR_DIR / "processes"
 DATAJOINT_ENABLED = env.flag("DATAJOINT_ENABLED", default=False)
 
 

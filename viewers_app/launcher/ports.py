@@ -23,8 +23,12 @@ class Kind(StrEnum):
 class Order:
     """What should run for a view. The same order twice is the same process.
 
-    `values` are those of the kind: `state` and `token` of a Python viewer, `layer` (the path of the
-    volume below the data root) of a volume. `ends_at` is when it ends itself whatever happens.
+    `values` are those of the kind. Each has a `token` (32 or more characters of base64url), since
+    it answers below `/v/<token>/` only. A Python viewer takes `state` (JSON), and may take
+    `ontology` (JSON: the id above each structure's id); a volume takes `layer`, its path below the
+    data root.
+    `owner`, a short word, is whose place among the limits it takes. `ends_at` is when it ends
+    itself whatever happens.
     """
 
     view: UUID
@@ -44,7 +48,11 @@ class Condition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A process that was started for a view. `address` is where the proxy reaches it: host:port."""
+    """A process that was started for a view.
+
+    `address` is where the proxy reaches it: host:port; a process has none before it is ready.
+    `detail` says what became of one that is gone.
+    """
 
     view: UUID
     kind: Kind
@@ -70,7 +78,8 @@ class Launcher(Protocol):
     def ensure(self, order: Order) -> Running:
         """Start what is ordered, or return what runs; does not wait until it is ready.
 
-        Raises Rejected for another order of the same view, and where a limit is reached.
+        What ended by itself is started again. Raises Rejected for another order of the same view,
+        where a limit is reached, and for a layer that is not there.
         """
 
     def remove(self, view: UUID) -> None:
