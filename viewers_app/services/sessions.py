@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
@@ -112,31 +112,51 @@ def stop_session(session: ViewerSession, by: User | None) -> None:
         session.tickets.all().delete()
 
 
+@dataclass(frozen=True, slots=True)
+class Over:
+    """A view that should have ended, and why."""
+
+    session: ViewerSession
+    why: str
+
+
+def views_over() -> Iterator[Over]:
+    """Return the views whose time or sign-in is over, or at which nobody looks any more."""
+    rows = ViewerSession.objects.select_related("owner", "share__view", "share__created_by")
+    for session in rows.filter(state=SessionState.READY).order_by("expires_at"):
+        if why := _why_over(session):
+            yield Over(session, why)
+
+
 def expire_sessions() -> int:
-    """End the views whose time or sign-in is over, drop dead tickets; return how many ended."""
+    """End the views that are over, drop dead tickets; return how many ended.
+
+    One that cannot be ended stops none of the others.
+    """
     Ticket.objects.filter(expires_at__lt=timezone.now()).delete()
-    ready = ViewerSession.objects.select_related(
-        "owner", "share__view", "share__created_by"
-    ).filter(state=SessionState.READY)
-    over = (session for session in ready.order_by("expires_at") if not session.is_live)
-    return sum(_expire(session) for session in islice(over, EXPIRED_AT_ONCE))
+    return sum(_expire(over) for over in islice(views_over(), EXPIRED_AT_ONCE))
 
 
-def _expire(session: ViewerSession) -> bool:
-    in_time = session.expires_at > timezone.now()
-    note = _why_over(session) if in_time else "time was over"
+def _expire(over: Over) -> bool:
     try:
         with transaction.atomic():
-            advance(session, SessionState.EXPIRED, by=None, note=note)
+            advance(over.session, SessionState.EXPIRED, by=None, note=over.why)
     except (StaleState, InvalidTransition):
         return False  # stopped by somebody in this very moment
     return True
 
 
 def _why_over(session: ViewerSession) -> str:
+    now = timezone.now()
+    if session.expires_at <= now:
+        return "time was over"
     if session.share and not session.share.is_live:
         return "its share link ended"
-    return "its owner signed out"
+    if not session.is_live:
+        return "its owner signed out"
+    if session.last_activity_at <= now - timedelta(seconds=settings.VIEWER_IDLE_S):
+        return "nobody looked at it"
+    return ""
 
 
 def _new(wanted: Wanted, by: User | None, sign_in: str) -> ViewerSession:

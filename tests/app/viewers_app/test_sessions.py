@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
@@ -185,3 +186,33 @@ def test_a_young_view_is_left_alone(opened: OpenedView) -> None:
 
     opened.session.refresh_from_db()
     assert opened.session.state == "ready"
+
+
+def test_a_view_at_which_nobody_looks_ends_and_one_with_an_open_page_goes_on(
+    opened: OpenedView, layer: DataLayer, researcher: User
+) -> None:
+    long_ago = timezone.now() - timedelta(seconds=settings.VIEWER_IDLE_S + 1)
+    ViewerSession.objects.update(last_activity_at=long_ago)
+    looked_at = sessions.open_view(sessions.Wanted([layer], "another"), by=researcher).session
+    ViewerSession.objects.filter(pk=looked_at.pk).update(last_activity_at=long_ago)
+    sessions.renew(looked_at)
+
+    assert [over.why for over in sessions.views_over()] == ["nobody looked at it"]
+    assert sessions.expire_sessions() == 1
+    states = dict(ViewerSession.objects.values_list("pk", "state"))
+    assert states == {opened.session.pk: "expired", looked_at.pk: "ready"}
+
+
+def test_culling_says_which_views_and_why_and_ends_none_when_asked_only_to_look(
+    opened: OpenedView, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ViewerSession.objects.update(expires_at=timezone.now())
+    call_command("cull_viewers", dry_run=True)
+    said = capsys.readouterr().out
+    assert "brain-001 · Raw of researcher: time was over" in said
+    assert "1 views are over; none was ended" in said
+    assert ViewerSession.objects.get().state == "ready"
+
+    call_command("cull_viewers")
+    assert "1 views ended." in capsys.readouterr().out
+    assert ViewerSession.objects.get().state == "expired"
