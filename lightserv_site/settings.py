@@ -210,6 +210,10 @@ VIEWER_COOKIE_NAME = "__Host-viewer" if _HTTPS else "lightserv_viewer"
 VIEWER_COOKIE_AGE_S = env.integer("VIEWER_COOKIE_AGE", default=900, minimum=30)
 VIEWER_MAX_AGE_S = env.integer("VIEWER_MAX_AGE_SECONDS", default=43_200, minimum=60)
 VIEWER_TICKET_AGE_S = 60
+# Who sends the bytes of volumes: the site itself, or nginx, which asks the site who may have them
+# and writes down what it sent.
+DATA_SERVER = env.choice("DATA_SERVER", ["django", "nginx"], default="django")
+DATA_ACCESS_LOG = env.text("DATA_ACCESS_LOG", default="")
 # A view that nobody looks at, and of which nothing is fetched, ends after this time.
 VIEWER_IDLE_S = env.integer("VIEWER_IDLE_SECONDS", default=7_200, minimum=60)
 VIEWER_START_TIMEOUT_S = env.integer("VIEWER_START_TIMEOUT", default=60, minimum=5)

@@ -11,6 +11,7 @@ urlpatterns = [
     path("view/<uuid:uuid>/save", keeping.save, name="save"),
     path("states/<uuid:uuid>", view.state, name="state"),
     path("data/<uuid:uuid>/<path:key>", data.serve_key, name="data"),
+    path("authorise", data.authorise, name="authorise"),
     path("neuroglancer/", view.client_root, name="client-root"),
     path("neuroglancer/v/<str:token>/", view.client, name="client"),
     path("healthz", view.healthz, name="healthz"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import sys
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -46,6 +47,7 @@ JsonDict: TypeAlias = dict[str, Json]
 
 # What Python makes of bytes that are no UTF-8. No database takes it, so it leaves as readable text.
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_MOST_THREADS, _MOST_TASKS = 4096, 10_000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 
 
@@ -85,8 +87,8 @@ class StepSpec:
             inputs=_mapping(document, "inputs"),
             parameters=_mapping(document, "parameters"),
             outputs=_texts(document, "outputs"),
-            threads=_integer(document, "threads", least=1),
-            tasks=_integer(document, "tasks", least=0),
+            threads=_integer(document, "threads", least=1, most=_MOST_THREADS),
+            tasks=_integer(document, "tasks", least=0, most=_MOST_TASKS),
         )
 
 
@@ -206,10 +208,12 @@ def _exact_fields(document: JsonDict, kind: type[StepSpec | StepResult | Problem
     return document
 
 
-def _integer(document: JsonDict, key: str, *, least: int) -> int:
+def _integer(document: JsonDict, key: str, *, least: int, most: int = sys.maxsize) -> int:
     value = document[key]
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise SpecInvalid(f"{key} must be an integer of at least {least}, not {value!r}.")
+        raise SpecInvalid(f"{key} must be an integer of at least {least}, not {value!r:.80}.")
+    if value > most:
+        raise SpecInvalid(f"{key} must be an integer of at most {most:,}.")
     return value
 
 

@@ -80,7 +80,7 @@ def orientation_name(axes: Axes) -> str:
 def axes_of_letters(letters: str) -> Axes:
     """Return the axes of a BrainGlobe orientation such as "asr", which names numpy axes 0, 1, 2."""
     if len(letters) != 3 or any(letter not in _FROM_ORIGIN for letter in letters.lower()):
-        raise BadInput(f"{letters!r} is no orientation: give three of a, p, s, i, l, r.")
+        raise BadInput(f"{letters!r:.40} is no orientation: give three of a, p, s, i, l, r.")
     z, y, x = (_FROM_ORIGIN[letter] for letter in letters.lower())
     return _complete((x, y, z))
 

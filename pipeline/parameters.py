@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pipeline.errors import BadInput
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pipeline.contract import Json
+
+MOST_COUNT: Final = 1_000_000
 
 
 def text(values: Mapping[str, Json], key: str, default: str | None = None) -> str:
@@ -37,10 +39,12 @@ def choice(values: Mapping[str, Json], key: str, *allowed: str) -> str:
 
 
 def integer(values: Mapping[str, Json], key: str, default: int | None = None) -> int:
-    """A whole number of at least 0."""
+    """A whole number from 0 to MOST_COUNT: whatever is counted is made or looked for one by one."""
     value = values.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise BadInput(f"{key} must be a whole number, not {value!r}.")
+        raise BadInput(f"{key} must be a whole number, not {value!r:.80}.")
+    if value > MOST_COUNT:
+        raise BadInput(f"{key} must be at most {MOST_COUNT:,}, not {value!r:.40}. Correct it.")
     return value
 
 

@@ -129,18 +129,6 @@ def _unreadable(path: Path, why: str) -> BadInput:
     return BadInput(f"{what} {_COPY_AGAIN}", [Problem(path.name, what, _COPY_AGAIN)])
 
 
-def share_of(spec: StepSpec, work: Workspace, planes: int) -> range:
-    """Return the planes of the task that is run, of so many; all if the step is one whole."""
-    if work.task is None:
-        return range(planes)
-    return range(planes * work.task // spec.tasks, planes * (work.task + 1) // spec.tasks)
-
-
-def left_for_the_whole(share: range) -> JsonDict:
-    """Return what a task says of itself: it leaves its planes to the step that follows."""
-    return {"first_plane": share.start, "planes": len(share)}
-
-
 def sampled(planes: Sequence[int], *, most: int) -> list[int]:
     """Return at most so many of the planes, evenly over all of them."""
     if len(planes) <= most:
@@ -250,8 +238,3 @@ def file_name(values: Mapping[str, Json], key: str) -> str:
     if not name or name.startswith(".") or "/" in name or not name.isprintable():
         raise BadInput(f"{key} must be fit to begin the names of files, not {name!r}.")
     return name
-
-
-def bytes_of(folder: Path) -> int:
-    """Return the bytes of the planes in a folder."""
-    return sum(path.stat().st_size for path in folder.glob("*.tif"))

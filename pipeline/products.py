@@ -75,6 +75,17 @@ def publish_file(
     return cast("JsonDict", record["outputs"])
 
 
+def remove_file(destination: Path) -> None:
+    """Remove a product that is one file, and its record; none is no fault."""
+    beside = _record_beside(destination)
+    if not destination.exists() and not beside.exists():
+        return
+    with _deciding(destination):
+        beside.unlink(missing_ok=True)
+        destination.unlink(missing_ok=True)
+        sync_folder(destination.parent)
+
+
 def _record_beside(destination: Path) -> Path:
     return destination.with_name(f"{destination.name}{RECORD}")
 

@@ -6,11 +6,11 @@ As stored: a JSON list of {"id", "acronym", "name", "parent", "color"}; `parent`
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from pipeline.errors import BadInput
+from pipeline.io.json_text import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -143,13 +143,11 @@ class StructureTree:
 def read_tree(path: Path) -> StructureTree:
     """Read a stored tree; raises BadInput naming the file."""
     try:
-        document: Json = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes()
     except OSError as error:
         raise BadInput(f"{path.name} cannot be read: {error.strerror or error}.") from error
-    except ValueError as error:
-        raise BadInput(f"{path.name} is no JSON: {error}.") from error
     try:
-        return tree_of(document)
+        return tree_of(parsed(text))
     except BadInput as error:
         raise BadInput(f"{path.name}: {error.message}") from error
 

@@ -13,7 +13,7 @@ from processing_app.choices import Choice, choices_of
 from processing_app.demands import Needs
 from processing_app.models import Atlas, ChannelCorrection, Cluster, Profile, Run
 from processing_app.plans import chosen_for
-from processing_app.services.corrections import Entered
+from processing_app.services.corrections import FIELDS, Entered
 from processing_app.services.processing import LONGEST_NOTES
 from processing_app.services.requests import PlaceWish
 from processing_app.services.runs import Wishes
@@ -171,8 +171,7 @@ class CorrectionForm(forms.Form):
 
     def __init__(self, data: QueryDict | None, *, channel: ImagingChannel) -> None:
         known = getattr(channel, "correction", None) or ChannelCorrection(channel=channel)
-        names = ("flat_from", "flat_name", "sigma_foreground", "sigma_background")
-        first = {name: getattr(known, name) for name in names}
+        first = {name: getattr(known, name) for name in FIELDS}
         super().__init__(data, prefix=str(channel.pk), initial=first)
         self.channel, self.known = channel, known
 

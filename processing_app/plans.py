@@ -12,11 +12,12 @@ from processing_app.models import ProcessingRequest, Run, SitePipeline, SiteStep
 from processing_app.models.site import SITE_PREFIX
 from processing_app.pipelines import PlannedStep
 from processing_app.site_pipelines import Script, site_steps
-from processing_app.states import RunState
-from processing_app.wishes import corrections_of, wanted_of
+from processing_app.states import ACTIVE
+from processing_app.wishes import checksums_of, corrections_of, wanted_of
 from requests_app.states import RequestState
 
-ACTIVE = (RunState.PLANNED, RunState.RUNNING)
+# The step whose values people enter by themselves, beside imaging and rounds.
+CORRECT = "correct"
 
 
 def steps_of(
@@ -137,7 +138,7 @@ def obstacle_to_repeat(run: Run) -> str:
 
 
 def _obstacle_at_work(run: Run) -> str:
-    """Rounds stand side by side, but write their planes to the same places."""
+    """Rounds stand side by side, but of one sample and pipeline only one run is at work."""
     active = Run.objects.filter(imaging_request=run.imaging_request_id, state__in=ACTIVE)
     there = active.filter(pipeline=run.pipeline).exclude(processing_request=run.processing_request)
     if (other := there.first()) is not None:
@@ -157,9 +158,40 @@ def _difference(run: Run) -> str:
         is_same = is_planned_so(run, steps)
     except NotReady as gap:
         return gap.message
-    if is_same:
+    replaced = _replaced_atlases(run)
+    if is_same and not replaced:
         return ""
-    return (
-        "What holds for this sample has changed since the run was planned. "
-        "Re-open its imaging, look at the values and complete it; a new run begins then."
-    )
+    what = _what_differs(run, steps, replaced)
+    return f"{what} since the run was planned. {_begins_anew(run)}"
+
+
+def _replaced_atlases(run: Run) -> list[str]:
+    """Return the atlases that have other files than when the run was planned, or are not wanted."""
+    now = checksums_of(run.processing_request)
+    then = run.parameters.get("atlases", {})
+    return [name for name, checksum in then.items() if now.get(name) != checksum]
+
+
+def _what_differs(run: Run, steps: Sequence[PlannedStep], replaced: Sequence[str]) -> str:
+    if replaced:
+        return f"The atlas ({', '.join(replaced)}) was replaced or another one chosen"
+    stored = [_entered(step) for step in run.steps.filter(name=CORRECT).order_by("position")]
+    if stored != [_entered(step) for step in steps if step.name == CORRECT]:
+        return "How its channels are corrected has changed"
+    if run.pipeline.startswith(SITE_PREFIX):
+        return "The site's own pipeline, or what it reads, has changed"
+    return "What holds for this sample has changed"
+
+
+def _entered(step: Step | PlannedStep) -> tuple[object, ...]:
+    """What people enter of a correction, beside where planes lie and how many there are."""
+    return (step.parameters, step.inputs.get("flat"))
+
+
+def _begins_anew(run: Run) -> str:
+    """Return what to do for a run with the values of today."""
+    if run.processing_request is not None:
+        return "Start the processing again on its page: the new run has what holds now."
+    if run.pipeline.startswith(SITE_PREFIX):
+        return "Run it again with other parameters: the new run has what holds now."
+    return "Re-open its imaging, look at the values and complete it; a new run begins then."

@@ -15,6 +15,8 @@ TOKENS: Final = {"pass": "done", "warn": "needs-you", "fail": "failed"}
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 440, 200, 56, 16, 12, 32
 MOST_FIGURES, MOST_CURVES, MOST_PICTURES, MOST_POINTS = 200, 24, 24, 600
 MOST_LABELS = 4
+# What can be drawn with round numbers at the axes.
+LARGEST, SMALLEST = 1e15, 1e-30
 LONGEST = 200
 # The step that registers leaves its picture under this name.
 OVERLAY: Final = "overlay.png"
@@ -275,13 +277,18 @@ def _runs(xs: object, ys: object) -> Iterator[list[tuple[float, float]]]:
     piece: list[tuple[float, float]] = []
     for x, y in pairs[:: max(1, -(-len(pairs) // MOST_POINTS))]:
         at, value = _number(x), _number(y)
-        if at is not None and value is not None and max(abs(at), abs(value)) < 1e15:
-            piece.append((at, value))
+        if at is not None and value is not None and max(abs(at), abs(value)) < LARGEST:
+            piece.append((_drawn(at), _drawn(value)))
         elif piece:
             yield piece
             piece = []
     if piece:
         yield piece
+
+
+def _drawn(value: float) -> float:
+    """What is too small for round numbers between it and 0 is drawn as 0."""
+    return value if abs(value) > SMALLEST else 0.0
 
 
 def _span(values: Sequence[float]) -> tuple[float, float]:

@@ -21,6 +21,10 @@ class RunState(models.TextChoices):
     CANCELLED = "cancelled", "Cancelled"
 
 
+# Runs that the driver is still to carry on.
+ACTIVE = (RunState.PLANNED, RunState.RUNNING)
+
+
 class AttemptState(models.TextChoices):
     NEW = "new", "New"
     STAGED = "staged", "Staged"

@@ -28,6 +28,19 @@ def wanted_of(processing_request: ProcessingRequest) -> Wanted:
     )
 
 
+def atlases_of(processing_request: ProcessingRequest | None) -> list[Atlas]:
+    """Return the atlases with which a round of processing registers, each once."""
+    if processing_request is None:
+        return []
+    rows = processing_request.resolutions.exclude(atlas=None).select_related("atlas")
+    return list(dict.fromkeys(row.atlas for row in rows if row.atlas and _registers(row)))
+
+
+def checksums_of(processing_request: ProcessingRequest | None) -> dict[str, str]:
+    """Return which files each atlas of a round has now, by its name; runs keep it."""
+    return {atlas.name: atlas.checksum for atlas in atlases_of(processing_request)}
+
+
 def corrections_of(imaging_request: ImagingRequest) -> Corrections:
     """Return how each channel of a round of imaging is corrected, where somebody entered it."""
     rows = ChannelCorrection.objects.filter(channel__resolution__imaging_request=imaging_request)

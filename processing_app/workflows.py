@@ -88,11 +88,18 @@ def run_again(run: Run, wishes: Wishes, *, by: User) -> Run:
 
 
 def start_processing(
-    processing_request: ProcessingRequest, entries: Sequence[Entry], *, by: User
+    processing_request: ProcessingRequest,
+    entries: Sequence[Entry],
+    *,
+    by: User,
+    seen: int | None = None,
 ) -> list[Run]:
-    """Begin the runs of a round; a request that was closed is open again with it."""
+    """Begin the runs of a round; a request that was closed is open again with it.
+
+    `seen` is the newest event of the round that the person saw.
+    """
     with transaction.atomic():
-        begun = processing.start(processing_request, entries, by=by)
+        begun = processing.start(processing_request, entries, by=by, seen=seen)
         _open_again(begun[0], by=by, note=f"{processing_request} was started.")
     return begun
 

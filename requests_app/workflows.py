@@ -23,7 +23,7 @@ from imaging_app.states import ImagingState
 from processing_app.models import Atlas, Run
 from processing_app.services import requests as processing
 from processing_app.services import runs
-from processing_app.states import RunState
+from processing_app.states import ACTIVE, RunState
 from requests_app import again, mails, overview, repeat_mails, selectors
 from requests_app.models import ClearingBatch, Request, Sample, Species
 from requests_app.plans import Problems, RequestPlan, Rules, imaging_problems_of, problems_of
@@ -282,8 +282,7 @@ def has_open_work(request: Request) -> bool:
         pk__gt=OuterRef("pk"),
     )
     runs_open = Run.objects.processing().filter(
-        Q(state__in=[RunState.PLANNED, RunState.RUNNING])
-        | (Q(state=RunState.FAILED) & ~Exists(newer)),
+        Q(state__in=ACTIVE) | (Q(state=RunState.FAILED) & ~Exists(newer)),
         imaging_request__sample__request=request,
     )
     if any(rows.exists() for rows in (clearing_open, imaging_open, runs_open)):

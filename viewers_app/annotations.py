@@ -15,7 +15,7 @@ from typing import Any, Final
 from core_app.errors import Invalid
 from core_app.exports import BOM
 from viewers_app import sources
-from viewers_app.sources import State
+from viewers_app.rendering import State
 
 ANNOTATION: Final = "annotation"
 FIRST, SECOND, RADII = "Coordinate 1", "Coordinate 2", "Ellipsoid Dimensions"

@@ -24,11 +24,15 @@ class Access(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer for one viewer and one volume; the rest is set only if it is allowed."""
+    """The answer for one viewer and one volume; the rest is set only if it is allowed.
+
+    `view` is the one that allows it: what is fetched counts as its activity.
+    """
 
     access: Access
     folder: DataPath | None = None
     made: str = ""
+    view: UUID | None = None
 
 
 # The views that a cookie names, and the volume that is asked for.
@@ -85,6 +89,11 @@ def _judge(named: Collection[UUID], uuid: UUID) -> Verdict:
     if not views:
         return NOBODY
     layer = selectors.find_layer(uuid)
-    if layer is None or not any(rights.may_fetch(view, layer) for view in views):
+    if layer is None:
         return HIDDEN
-    return Verdict(Access.ALLOWED, layer.folder, layer.made)
+    allowing = [view for view in views if rights.may_fetch(view, layer)]
+    if not allowing:
+        return HIDDEN
+    # Several views may show it; the newest of those that do counts as its visitor.
+    showing = [view for view in allowing if str(uuid) in view.layer_uuids] or allowing
+    return Verdict(Access.ALLOWED, layer.folder, layer.made, showing[0].uuid)

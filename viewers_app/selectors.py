@@ -10,7 +10,6 @@ from requests_app.models import Sample
 from requests_app.selectors import visible_requests
 from viewers_app import rights
 from viewers_app.models import AtlasLayer, DataLayer, Layer, ViewerSession
-from viewers_app.neuroglancer import IMAGE, SEGMENTATION, LayerSpec, ViewerSpec
 from viewers_app.orientations import AXES
 from viewers_app.states import SessionState
 
@@ -117,14 +116,6 @@ def layers_of(session: ViewerSession) -> list[Layer]:
     return [layer for layer in found if rights.may_fetch(session, layer)]
 
 
-def spec_of(title: str, rows: Sequence[Layer]) -> ViewerSpec:
-    """Return what the client is told, with the facts of the products as they are now."""
-    specs = tuple(
-        _layer_spec(layer, name) for layer, name in zip(rows, unique_names(rows), strict=True)
-    )
-    return ViewerSpec(title, specs, orientation_of(rows[0]) if rows else "horizontal")
-
-
 def orientation_of(layer: Layer) -> str:
     """Return how the volume is stored: as the step says, else as the channel was imaged."""
     if isinstance(layer, AtlasLayer):
@@ -148,40 +139,3 @@ def _name_parts(layer: Layer) -> tuple[str, ...]:
     up = "ventral up" if layer.channel.ventral_up else "dorsal up"
     objective = layer.channel.resolution.objective.name
     return (layer.name, layer.product.kind, f"{objective} {up}", layer.sample.name)
-
-
-def _layer_spec(layer: Layer, name: str) -> LayerSpec:
-    if isinstance(layer, AtlasLayer):
-        return _atlas_spec(layer, name)
-    product = layer.product
-    x, y, z = (int(count) for count in product.shape_xyz)
-    voxel_x, voxel_y, voxel_z = (float(size) for size in product.voxel_nm_xyz)
-    return LayerSpec(
-        uuid=str(layer.uuid),
-        name=name,
-        kind=product.kind,
-        channel=str(layer.channel.pk),
-        shape_xyz=(x, y, z),
-        voxel_nm_xyz=(voxel_x, voxel_y, voxel_z),
-        window=(product.window_low, product.window_high),
-        color=layer.channel.wavelength.color,
-        side=product.side,
-        type=product.layer_type,
-    )
-
-
-def _atlas_spec(layer: AtlasLayer, name: str) -> LayerSpec:
-    atlas = layer.atlas
-    voxel_x, voxel_y, voxel_z = (size * 1000 for size in atlas.voxel_um)
-    low, high = layer.facts.get("window", (0, 1))
-    return LayerSpec(
-        uuid=str(layer.uuid),
-        name=name,
-        kind=layer.part,
-        channel=f"atlas {atlas.pk}",
-        shape_xyz=(atlas.size_x, atlas.size_y, atlas.size_z),
-        voxel_nm_xyz=(voxel_x, voxel_y, voxel_z),
-        window=(int(low), int(high)),
-        color="#ffffff",
-        type=SEGMENTATION if layer.part == AtlasLayer.Part.ANNOTATION else IMAGE,
-    )

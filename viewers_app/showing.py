@@ -2,9 +2,13 @@
 
 from collections.abc import Sequence
 
-from viewers_app import documents, selectors
+from viewers_app import documents
+from viewers_app.described import spec_of
 from viewers_app.models import Layer, SavedVersion, ViewerSession
-from viewers_app.neuroglancer import Screen, State, state_of
+from viewers_app.neuroglancer import state_of
+from viewers_app.recipes import template_of
+from viewers_app.rendering import State
+from viewers_app.specs import ARRANGEMENTS, Screen, ViewerSpec
 
 
 def state_for(session: ViewerSession, rows: Sequence[Layer], screen: Screen) -> State:
@@ -15,7 +19,7 @@ def state_for(session: ViewerSession, rows: Sequence[Layer], screen: Screen) -> 
     if session.version is not None:
         uuids = {str(layer.uuid) for layer in rows}
         return documents.shown(session.version.document, title=session.title, uuids=uuids)
-    return state_of(selectors.spec_of(session.title, rows), screen)
+    return state_of(spec_for(session, rows), screen)
 
 
 def words_on_missing(session: ViewerSession, rows: Sequence[Layer]) -> str:
@@ -35,3 +39,17 @@ def names_missing(version: SavedVersion, rows: Sequence[Layer]) -> list[str]:
     uuids = {str(layer.uuid) for layer in rows}
     saved = documents.volumes_of(version.document)
     return [name for uuid, name in saved.items() if uuid not in uuids]
+
+
+def spec_for(session: ViewerSession, rows: Sequence[Layer]) -> ViewerSpec:
+    """Return what this view shows, as its recipe and options say."""
+    options = session.options
+    arrangement = options.get("arrangement")
+    known = arrangement if arrangement in ARRANGEMENTS else ""
+    overlaid = options.get("overlaid")
+    return spec_of(
+        session.title,
+        rows,
+        template_of(session.recipe, str(known)),
+        frozenset(map(str, overlaid)) if isinstance(overlaid, list) else None,
+    )

@@ -1,6 +1,10 @@
 """What schedules ring: due work comes from the database."""
 
-from viewers_app.services import layers, sessions
+from pathlib import Path
+
+from django.conf import settings
+
+from viewers_app.services import activity, layers, sessions
 
 
 def publish_layers() -> str:
@@ -12,3 +16,10 @@ def publish_layers() -> str:
 def expire_sessions() -> str:
     """End the views whose time is over."""
     return f"{sessions.expire_sessions()} views expired"
+
+
+def count_accesses() -> str:
+    """Count what the proxy sent; nothing where the site sends the bytes itself."""
+    if not settings.DATA_ACCESS_LOG:
+        return "no log of a proxy"
+    return f"{activity.read_log(Path(settings.DATA_ACCESS_LOG))} lines read"

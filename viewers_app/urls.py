@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from viewers_app.views import saved, sharing, volumes
+from viewers_app.views import atlases, saved, sharing, volumes
 
 app_name = "viewers"
 urlpatterns = [
@@ -11,6 +11,8 @@ urlpatterns = [
     path("samples/<int:pk>/", volumes.sample_chooser, name="sample-chooser"),
     path("layers/<uuid:uuid>/", volumes.layer_page, name="layer-page"),
     path("thumbnails/<uuid:uuid>.png", volumes.thumbnail, name="thumbnail"),
+    path("atlases/", atlases.atlas_list, name="atlas-list"),
+    path("atlases/<uuid:uuid>.png", atlases.atlas_picture, name="atlas-picture"),
     path("again/<uuid:uuid>/", volumes.open_again, name="open-again"),
     path("saved/", saved.saved_list, name="saved-list"),
     path("saved/<uuid:uuid>/", saved.saved_page, name="saved-page"),

@@ -27,7 +27,7 @@ from processing_app.choices import REGISTRATION
 from processing_app.models import Atlas, Attempt, ProcessingRequest, Run
 from processing_app.services import processing
 from processing_app.services.runs import Wishes
-from processing_app.states import ProcessingState, RunState
+from processing_app.states import ACTIVE, ProcessingState
 from requests_app import selectors as request_reads
 from requests_app import workflows as request_work
 from requests_app.models import ClearingBatch, Request
@@ -215,7 +215,7 @@ def _driven(run: Run) -> Iterator[list[StepProgress]]:
         processing_work.drive(TURN)
         yield progress_of(run)
         run.refresh_from_db()
-        if run.state not in {RunState.PLANNED, RunState.RUNNING}:
+        if run.state not in ACTIVE:
             return
         time.sleep(0.3)
 

@@ -89,13 +89,38 @@ def _neighbors(response: np.ndarray, at: np.ndarray, step: tuple[int, int, int])
     return np.asarray(response[tuple(moved.T)])
 
 
+def _pair(response: np.ndarray, at: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """The neighbors before and after along an axis, the one beyond a border as far as it shows.
+
+    A maximum at the border may be the flank of a cell that the border cuts, or its top. So beyond
+    there is the mirror image, or less where the next two voxels bend more than that.
+    """
+    step = np.zeros(3, dtype=int)
+    step[axis] = 1
+    before, after = (_neighbors(response, at, _zyx(way * step)) for way in (-1, 1))
+    place, last = at[:, axis], response.shape[axis] - 1
+    if last == 0:
+        return before, after
+    here = response[tuple(at.T)]
+    for near, beyond, is_border, way in (
+        (after, before, place == 0, 1),
+        (before, after, place == last, -1),
+    ):
+        second = _neighbors(response, at, _zyx(2 * way * step))
+        bent = 3 * (here - near) + second if last > 1 else near
+        beyond[is_border] = np.minimum(near, bent)[is_border]
+    return before, after
+
+
+def _zyx(step: np.ndarray) -> tuple[int, int, int]:
+    z, y, x = step.tolist()
+    return z, y, x
+
+
 def _curvature(response: np.ndarray, at: np.ndarray, axis: int) -> np.ndarray:
     """How far the response is above its two neighbors along an axis, added up."""
-    step = [0, 0, 0]
-    step[axis] = 1
-    z, y, x = step
-    both = _neighbors(response, at, (z, y, x)) + _neighbors(response, at, (-z, -y, -x))
-    return np.asarray(2 * response[tuple(at.T)] - both)
+    before, after = _pair(response, at, axis)
+    return np.asarray(2 * response[tuple(at.T)] - before - after)
 
 
 def _roundness(response: np.ndarray, at: np.ndarray, plan: Plan) -> np.ndarray:
@@ -112,7 +137,9 @@ def _roundness(response: np.ndarray, at: np.ndarray, plan: Plan) -> np.ndarray:
         for j, b in enumerate(axes[:i]):
             mixed = _mixed(response, at, a, b) / np.sqrt(unit[a] * unit[b])
             shape[:, i, j] = shape[:, j, i] = mixed
-    values = np.linalg.eigvalsh(shape) if len(at) else np.empty((0, len(axes)))
+    if not len(at) or not axes:
+        return np.zeros(len(at))
+    values = np.linalg.eigvalsh(shape)
     return np.asarray(values[:, 0] / np.maximum(values[:, -1], 1e-9))
 
 
@@ -236,12 +263,9 @@ def _offsets(response: np.ndarray, at: np.ndarray) -> np.ndarray:
     """From the strongest voxel to the top of a parabola through it, along each axis."""
     offsets = np.zeros(at.shape)
     for axis in range(3):
-        step = [0, 0, 0]
-        step[axis] = 1
-        z, y, x = step
-        rise = _neighbors(response, at, (z, y, x)) - _neighbors(response, at, (-z, -y, -x))
+        before, after = _pair(response, at, axis)
         bend = np.maximum(_curvature(response, at, axis), 1e-6)
-        offsets[:, axis] = np.clip(rise / bend / 2, -0.5, 0.5)
+        offsets[:, axis] = np.clip((after - before) / bend / 2, -0.5, 0.5)
     return offsets
 
 

@@ -36,9 +36,10 @@ class MetaImage:
 def write_metaimage(path: Path, voxels: np.ndarray, spacing: tuple[float, float, float]) -> None:
     """Write a volume (z, y, x) with its voxel size (x, y, z); its corner is at the origin.
 
-    The format counts from the center of the first voxel, so that is half a voxel away.
+    The format counts from the center of the first voxel, so that is half a voxel away. Types that
+    it has not become single precision, in which elastix computes whatever it gets.
     """
-    name = _NAMES[voxels.dtype.newbyteorder("<")]
+    name = _NAMES.get(voxels.dtype.newbyteorder("<"), "MET_FLOAT")
     z, y, x = voxels.shape
     center = " ".join(repr(side / 2) for side in spacing)
     header = (

@@ -67,7 +67,7 @@ def open_volume(path: Path) -> np.ndarray:
         volume: np.ndarray = tifffile.memmap(path, mode="r")
     except OSError as error:
         raise BadInput(f"{path.name} cannot be read: {error.strerror or error}.") from error
-    except ValueError:
+    except Exception:  # it is compressed, or damaged in one of many ways
         volume = _decoded(path)
     if volume.ndim == 2:
         volume = volume[None]

@@ -41,7 +41,7 @@ class Measured:
         values = {
             "saturated": counts[measuring.BRIGHTEST] / counts.sum(),
             "clipped": counts[brightest] / counts.sum() if len(np.flatnonzero(counts)) > 1 else 0.0,
-            "signal_to_noise": measuring.middle_of(planes, lambda p: p.signal_to_noise),
+            "signal_to_noise": self._signal_to_noise(),
             "background": measuring.middle_of(
                 planes,
                 lambda p: p.background / max(p.signal, 1.0) if p.signal is not None else None,
@@ -54,6 +54,12 @@ class Measured:
             figure(name, None if value is None else float(value), limits)
             for name, value in values.items()
         ]
+
+    def _signal_to_noise(self) -> float | None:
+        """Its median; 0 where no plane shows anything, as of a channel whose laser was off."""
+        if all(plane.signal is None for plane in self.planes):
+            return 0.0
+        return measuring.middle_of(self.planes, lambda p: p.signal_to_noise)
 
 
 def chosen(count: int, most: int) -> list[int]:

@@ -7,6 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from pipeline.errors import BadInput
+from pipeline.parameters import MOST_COUNT
 from pipeline.raw.layouts import LAVISION, LAYOUTS, SHEETS, Sheet, sheet_code
 
 if TYPE_CHECKING:
@@ -168,5 +169,11 @@ def _number_or_none(value: Mapping[str, Json], key: str) -> float | None:
 def _require_sense(channel: ExpectedChannel) -> None:
     if min(channel.columns, channel.rows, channel.planes) < 1 or channel.filter_index < 0:
         raise BadInput(f"Channel {channel.name} needs at least one column, row and plane.")
+    most = max(channel.columns * channel.rows, channel.planes, channel.filter_index)
+    if most > MOST_COUNT:
+        raise BadInput(
+            f"Channel {channel.name} has a count of {most!r:.40}; at most {MOST_COUNT:,} tiles or "
+            "planes can be. Correct it on the imaging page."
+        )
     if not channel.sheets:
         raise BadInput(f"Channel {channel.name} uses neither the left nor the right light sheet.")

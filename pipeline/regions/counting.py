@@ -73,7 +73,7 @@ def add_volumes(
         cell = labels.rows(labels.volume[z]) * SIDES + sides(z)
         flat, size = cell.ravel(), tally.voxels.size
         sums = {
-            name: np.bincount(flat, weights=np.nan_to_num(volume[z].ravel()), minlength=size)
+            name: np.bincount(flat, weights=_numbers(volume[z], name), minlength=size)
             for name, volume in volumes.items()
         }
         return np.bincount(flat, minlength=size), sums
@@ -143,6 +143,16 @@ def sides_by_midline(
         return np.broadcast_to(line, shape_zyx[1:])
 
     return sides
+
+
+def _numbers(plane: np.ndarray, name: str) -> np.ndarray:
+    """Return a plane of intensities as one row; BadInput where one is no number."""
+    if plane.dtype.kind == "f" and not np.isfinite(plane).all():
+        raise BadInput(
+            f"The volume of channel {name} has values that are no numbers. Make it again, then "
+            "retry."
+        )
+    return plane.ravel()
 
 
 def _unknown(ids: np.ndarray) -> BadInput:

@@ -89,6 +89,7 @@ def fit(
             text = parameter_text(stage, effort, coarser)
             (bench.working / f"{stage}.txt").write_text(text, encoding="ascii")
             told = _teller(bench.work, stage, effort.levels, before, total)
+            told(0, 0)  # what it is at, if it never says a word
             _run_stage(bench, stage, files[: number + 1], fixed, moving, told)
         before += iterations
     return files

@@ -138,13 +138,16 @@ def _extremes(voxels: np.ndarray) -> tuple[float, float, int]:
 def levels_of(voxels: np.ndarray) -> Levels:
     """Find background and tissue by Otsu's threshold (1979) on an even sample of the voxels.
 
-    The threshold is halfway from the background to Otsu's, so that dim tissue is inside.
+    The threshold is halfway from the background to Otsu's, so that dim tissue is inside. Where all
+    is even, nothing is above it.
     """
     step = max(1, round((voxels.size / _MOST_SAMPLED) ** (1 / 3)))
     sample = np.asarray(voxels[::step, ::step, ::step], dtype=np.float32).ravel()
     ceiling = float(np.percentile(sample, _CEILING_PERCENT))
     if ceiling <= sample.min():
         ceiling = float(sample.max())
+    if ceiling <= sample.min():
+        return Levels(ceiling, ceiling, ceiling + 1e-6)
     otsu = _otsu(np.clip(sample, None, ceiling))
     below = sample[sample <= otsu]
     background = float(np.median(below)) if below.size else float(sample.min())

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pipeline.quality.limits import Limit
     from pipeline.workspace import Workspace
 
-ALGORITHM: Final = 1
+ALGORITHM: Final = 2
 JSON: Final = "quality.json"
 _MOST_PLANES = 64
 _SCORE, _OVERLAY = "score.json", "overlay.png"
@@ -70,7 +70,9 @@ def run(spec: StepSpec, work: Workspace) -> JsonDict:
     limits = read_limits(spec.parameters)
     sample = _sample(spec, work)
     files = sample.identities(work.root)
-    work.input_digest = provenance.input_digest(spec, files)
+    # Where a plane lies follows from how many there are, also of those that are not looked at.
+    counts: JsonDict = {item.picture: len(item.paths) for item in sample.series}
+    work.input_digest = provenance.input_digest(spec, files, planes=counts)
     identity = provenance.identity(spec, ALGORITHM, work.input_digest)
     if (there := products.published(destination, identity)) is not None:
         return there

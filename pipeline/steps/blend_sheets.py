@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline import parameters, products, provenance
+from pipeline import parameters, products
 from pipeline.blending import LEVELS, Blender, gains, right_weights
 from pipeline.downsized_volume import Wanted, open_volume_draft
 from pipeline.errors import BadInput
@@ -16,13 +16,11 @@ from pipeline.io.planes import PlaneFolder
 from pipeline.plane_stream import (
     Filling,
     Source,
-    bytes_of,
     file_name,
     find_source,
-    left_for_the_whole,
     read_plane,
-    share_of,
 )
+from pipeline.shares import make_planes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +84,7 @@ def run(spec: StepSpec, work: Workspace) -> JsonDict:
     volume = _volume(spec, work, identity)
     blended = products.published(destination, identity)
     if work.task is not None:
-        return blended or _blend(spec, work, destination, identity, _open(sources, work), None)
+        return blended or _blend(spec, work, identity, _open(sources, work), None)
     small = volume.there if volume is not None else None
     if blended is not None and (volume is None or small is not None):
         return _together(blended, small)
@@ -104,7 +102,7 @@ def run(spec: StepSpec, work: Workspace) -> JsonDict:
                 )
             )
         if blended is None:
-            blended = _blend(spec, work, destination, identity, sheets, taking)
+            blended = _blend(spec, work, identity, sheets, taking)
         elif taking is not None:
             _read_again(spec, work, destination, sheets, taking)
         if volume is not None and taking is not None:
@@ -185,45 +183,34 @@ def _unlike(what: str) -> BadInput:
 def _blend(
     spec: StepSpec,
     work: Workspace,
-    destination: Path,
     identity: str,
     sheets: _Sheets,
     taking: VolumeDraft | None,
 ) -> JsonDict:
     depth, height, width = sheets.shape
-    is_task = work.task is not None
-    share = share_of(spec, work, depth)
-    with products.open_draft(
-        destination, name=spec.name, identity=identity, shared=is_task
-    ) as draft:
-        folder = PlaneFolder(draft.folder, file_name(spec.parameters, "name"))
-        try:
-            blender = _blender(spec, sheets, work)
 
-            def make(z: int) -> np.ndarray:
-                plane = blender.blend(*_sides(sheets.read(z)))
-                return np.zeros((height, width), np.uint16) if plane is None else plane
+    def fill(draft: Path, share: range) -> JsonDict:
+        folder = PlaneFolder(draft, file_name(spec.parameters, "name"))
+        blender = _blender(spec, sheets, work)
 
-            _fill(folder, sheets, make, taking, work, share)
-            for source in sheets.sources.values():
-                source.require_unchanged(work)
-        except BadInput:
-            draft.discard()
-            raise
-        if is_task:
-            return left_for_the_whole(share)
+        def make(z: int) -> np.ndarray:
+            plane = blender.blend(*_sides(sheets.read(z)))
+            return np.zeros((height, width), np.uint16) if plane is None else plane
+
+        _fill(folder, sheets, make, taking, work, share)
+        for source in sheets.sources.values():
+            source.require_unchanged(work)
         absent = {side: source.absent for side, source in sheets.sources.items()}
-        outputs: JsonDict = {
+        return {
             "shape": [width, height, depth],
             "dtype": "uint16",
             "voxel_um": list(parameters.triple(spec.parameters, "voxel_um")),
             "absent_planes": sheets.absent,
             "absent_in_sheets": {side: planes for side, planes in absent.items()},
             "gains": {_LEFT: blender.left_gain, _RIGHT: blender.right_gain},
-            "bytes": bytes_of(draft.folder),
         }
-        record = provenance.record(spec, work.input_digest, outputs)
-        return draft.publish(record)
+
+    return make_planes(spec, work, identity, planes=depth, fill=fill)
 
 
 def _sides(

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline import parameters, products, provenance
+from pipeline import parameters, products
 from pipeline.destriping import Destriper
 from pipeline.errors import BadInput
 from pipeline.flat_field import Flattener, estimate_flat, read_flat
 from pipeline.io.planes import PlaneFolder
 from pipeline.plane_stream import (
     Filling,
-    bytes_of,
     file_name,
     find_source,
-    left_for_the_whole,
     read_plane,
-    share_of,
 )
 from pipeline.raw import sources
+from pipeline.shares import make_planes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,30 +46,20 @@ def run(spec: StepSpec, work: Workspace) -> JsonDict:
         return there
     stack = source.open(work)
     depth, height, width = stack.shape
-    is_task = work.task is not None
-    with products.open_draft(
-        destination, name=spec.name, identity=identity, shared=is_task
-    ) as draft:
-        folder = PlaneFolder(draft.folder, file_name(spec.parameters, "name"))
-        try:
-            flatten = _flattener(spec, stack, flat_path, work)
-            share = share_of(spec, work, depth)
-            _correct(folder, stack, flatten, _destriper(spec, (height, width)), work, share)
-            source.require_unchanged(work)
-            sources.require_unchanged(flat_file, _identities(flat_path))
-        except BadInput:
-            draft.discard()
-            raise
-        if is_task:
-            return left_for_the_whole(share)
-        outputs: JsonDict = {
+
+    def fill(draft: Path, share: range) -> JsonDict:
+        flatten = _flattener(spec, stack, flat_path, work)
+        folder = PlaneFolder(draft, file_name(spec.parameters, "name"))
+        _correct(folder, stack, flatten, _destriper(spec, (height, width)), work, share)
+        source.require_unchanged(work)
+        sources.require_unchanged(flat_file, _identities(flat_path))
+        return {
             "shape": [width, height, depth],
             "dtype": "uint16",
             "least_flat": 1.0 if flatten.flat is None else float(flatten.flat.min()),
-            "bytes": bytes_of(draft.folder),
         }
-        record = provenance.record(spec, work.input_digest, outputs)
-        return draft.publish(record)
+
+    return make_planes(spec, work, identity, planes=depth, fill=fill)
 
 
 def _settings(spec: StepSpec) -> JsonDict:

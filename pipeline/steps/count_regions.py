@@ -102,7 +102,7 @@ def _report(spec: StepSpec, work: Workspace, given: _Sources) -> Report:
     tree = read_tree(given.tree)
     labels = _labels(given.labels, tree)
     voxel_um = parameters.triple(spec.parameters, "voxel_um")
-    volumes = {name: _like(labels, path) for name, path in given.volumes.items()}
+    volumes = {name: _like(labels, path, "uif") for name, path in given.volumes.items()}
     sides, has_sides = _sides(spec, given, labels)
     tally = Tally.empty(len(labels.ids) + 1, list(volumes), list(given.cells))
     depth = len(labels.volume)
@@ -128,8 +128,12 @@ def _labels(path: Path, tree: StructureTree) -> Labels:
     return Labels(volume, np.array(sorted(item.id for item in tree), dtype=np.int64))
 
 
-def _like(labels: Labels, path: Path) -> np.ndarray:
+def _like(labels: Labels, path: Path, kinds: str) -> np.ndarray:
+    """Map a volume on the grid of the labels, with values of one of these kinds of numpy."""
     volume = open_volume(path)
+    if volume.dtype.kind not in kinds:
+        wanted = "grey values" if "f" in kinds else "whole numbers"
+        raise BadInput(f"{path.name} holds {volume.dtype}; {wanted} are needed.")
     if volume.shape != labels.volume.shape:
         raise BadInput(
             f"{path.name} has {volume.shape} voxels (z, y, x), the labels {labels.volume.shape}. "
@@ -144,7 +148,7 @@ def _sides(
     """What tells the side of each voxel of a plane, and whether there are sides at all."""
     shape: tuple[int, int, int] = labels.volume.shape
     if given.hemispheres is not None:
-        volume = _like(labels, given.hemispheres)
+        volume = _like(labels, given.hemispheres, "ui")
         return lambda z: _checked_sides(volume[z]), True
     if spec.parameters.get("midline") is not None:
         axes = read_axes(spec.parameters, "axes")

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from pipeline.io.grid import Triple
     from pipeline.workspace import Workspace
 
-ALGORITHM: Final = 1
+ALGORITHM: Final = 2
 THRESHOLD: Final = 8.0
 _LEAST_VOXELS = 2.0
+_LEAST_UM = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,11 @@ class _Search:
         diameter = parameters.number(spec.parameters, "diameter_um", DIAMETER_UM)
         threshold = parameters.number(spec.parameters, "threshold", THRESHOLD)
         voxel = parameters.triple(spec.parameters, "voxel_um")
+        if min(voxel) < _LEAST_UM:
+            raise BadInput(
+                f"Voxels of {min(voxel):g} µm are too small: sizes are kept in whole nanometres. "
+                "Correct voxel_um."
+            )
         if diameter < _LEAST_VOXELS * max(voxel[:2]):
             raise BadInput(
                 f"Cells of {diameter:g} µm cannot be found at {max(voxel[:2]):g} µm a pixel: they "

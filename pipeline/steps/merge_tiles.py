@@ -7,10 +7,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pipeline import parameters, products, provenance
-from pipeline.errors import BadInput
 from pipeline.io.planes import PlaneFolder
-from pipeline.plane_stream import left_for_the_whole, share_of
 from pipeline.raw import sources
+from pipeline.shares import make_planes
 from pipeline.stitching.fusion import Fusion
 from pipeline.stitching.levels import gains_of
 from pipeline.stitching.placements import read_placements
@@ -51,21 +50,14 @@ def run(spec: StepSpec, work: Workspace) -> JsonDict:
         voxel_um=parameters.triple(spec.parameters, "voxel_um"),
     )
     gains = gains_of(stack, placements) if equalize == "mean" else {}
-    is_task = work.task is not None
-    share = share_of(spec, work, placements.size[2])
-    with products.open_draft(
-        destination, name=spec.name, identity=identity, shared=is_task
-    ) as draft:
-        try:
-            _write(_Merger(stack, placements, gains), PlaneFolder(draft.folder, name), work, share)
-            again = select_tiles(spec, work, sheet_code=code)
-            sources.require_unchanged(files, identities_of(spec, work, [again]))
-        except BadInput:
-            draft.discard()
-            raise
-        if is_task:
-            return left_for_the_whole(share)
-        return draft.publish(_record(spec, work, _outputs(placements, stack, gains, draft.folder)))
+
+    def fill(draft: Path, share: range) -> JsonDict:
+        _write(_Merger(stack, placements, gains), PlaneFolder(draft, name), work, share)
+        again = select_tiles(spec, work, sheet_code=code)
+        sources.require_unchanged(files, identities_of(spec, work, [again]))
+        return _outputs(placements, stack, gains)
+
+    return make_planes(spec, work, identity, planes=placements.size[2], fill=fill)
 
 
 class _Merger:
@@ -106,9 +98,7 @@ def _write(merger: _Merger, folder: PlaneFolder, work: Workspace, share: range) 
             raise
 
 
-def _outputs(
-    placements: Placements, tiles: TileStack, gains: dict[Place, float], folder: Path
-) -> JsonDict:
+def _outputs(placements: Placements, tiles: TileStack, gains: dict[Place, float]) -> JsonDict:
     width, height, planes = placements.size
     levels: list[Json] = [
         {"column": place[0], "row": place[1], "gain": round(gain, 4)}
@@ -126,10 +116,5 @@ def _outputs(
         "voxel_um": list(placements.voxel_um),
         "planes": planes,
         "absent_planes": [*sorted(absent)],
-        "bytes": sum(path.stat().st_size for path in folder.glob("*.tif")),
         "gains": levels,
     }
-
-
-def _record(spec: StepSpec, work: Workspace, outputs: JsonDict) -> JsonDict:
-    return provenance.record(spec, work.input_digest, outputs)

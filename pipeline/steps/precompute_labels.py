@@ -127,6 +127,10 @@ def _size(given: JsonDict) -> Triple:
     x, y, z = parameters.triple(given, "size")
     if any(side != int(side) for side in (x, y, z)):
         raise BadInput(f"The size of onto must be whole numbers of voxels, not {given['size']!r}.")
+    if max(x, y, z) > parameters.MOST_COUNT:
+        raise BadInput(
+            f"The size of onto is at most {parameters.MOST_COUNT:,} voxels along a side."
+        )
     return int(x), int(y), int(z)
 
 

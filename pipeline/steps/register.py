@@ -42,6 +42,9 @@ _ALGORITHM: Final = 1
 _LEAST_SCORE: Final = 0.5
 _OVERLAY, _SCORE = "overlay.png", "score.json"
 _STAGES: Final = (AFFINE, BSPLINE)
+_ACCEPT: Final = (
+    "If it is good all the same, retry with a lower least_score; what was computed is kept."
+)
 # They say what is accepted or checked, not what is made.
 _PASSING: Final = frozenset({"least_score", "size", "template_size"})
 
@@ -157,15 +160,10 @@ def _require_good(bench: Bench, outputs: JsonDict, least: float, destination: Pa
     for name in (_OVERLAY, _SCORE, LOG):
         shutil.copyfile(bench.folder / name, place / name)
     why = f"its transform is impossible: {fault}" if fault else _too_low(found, least)
-    raise StepFailed(POOR_REGISTRATION, f"The registration is poor: {why}. {_look(place, bench)}")
-
-
-def _look(place: Path, bench: Bench) -> str:
     shown = place.relative_to(bench.work.root.resolve())
-    return (
-        f"Look at {_OVERLAY} in {shown}: is it the right channel, orientation and atlas? If it is "
-        "good all the same, retry with a lower least_score; what was computed is kept."
-    )
+    look = f"Look at {_OVERLAY} in {shown}: is it the right channel, orientation and atlas?"
+    advice = "Correct that, or try other settings." if fault else _ACCEPT
+    raise StepFailed(POOR_REGISTRATION, f"The registration is poor: {why}. {look} {advice}")
 
 
 def _too_low(found: float, least: float) -> str:

@@ -62,9 +62,12 @@ def run(spec: StepSpec, work: Workspace) -> JsonDict:
     lasting: JsonDict = {k: v for k, v in spec.parameters.items() if k not in _PASSING}
     identity = provenance.identity(spec, _ALGORITHM, work.input_digest, parameters=lasting)
     sides = destination.with_name(HEMISPHERES)
-    wanted = [sides, destination] if "axes" in spec.parameters else [destination]
+    has_sides = "axes" in spec.parameters
+    wanted = [sides, destination] if has_sides else [destination]
     there = [products.file_published(path, identity) for path in wanted]
     if all(there) and (outputs := there[-1]) is not None:
+        if not has_sides:
+            products.remove_file(sides)
         return outputs
     engine = find_engine()
     with products.open_draft(destination, name=spec.name, identity=identity) as draft:
@@ -73,6 +76,8 @@ def run(spec: StepSpec, work: Workspace) -> JsonDict:
             outputs = _carry_out(bench, inputs, spec)
             sources.require_unchanged(files, inputs.identities(root))
             record = provenance.record(spec, work.input_digest, outputs, parameters=lasting)
+            if not has_sides:  # those of an earlier run lie on other labels
+                products.remove_file(sides)
             # the labels last: with them the step is done
             for path in wanted:
                 products.publish_file(draft.folder / path.name, path, record, identity=identity)

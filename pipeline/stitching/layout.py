@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Place: TypeAlias = tuple[int, int]  # column, row
 Triple: TypeAlias = tuple[int, int, int]  # x, y, z
 
+MOST_TILES: Final = 10_000
 _LEAST_OVERLAP = 16  # pixels
 _LEAST_LEFT = 8  # pixels that must overlap at the end of the search range
 _USUAL_SEARCH_UM = (60.0, 60.0, 50.0)
@@ -118,10 +119,15 @@ def layout_of(spec: StepSpec, *, plane_yx: tuple[int, int], planes: int) -> Layo
 
 
 def tiling_of(spec: StepSpec) -> tuple[int, int]:
-    """Columns and rows, each at least 1."""
+    """Columns and rows, each at least 1, of MOST_TILES tiles at the most."""
     columns, rows = (parameters.integer(spec.inputs, key) for key in ("columns", "rows"))
     if not columns or not rows:
         raise BadInput(f"There are no tiles in {columns} columns x {rows} rows.")
+    if columns * rows > MOST_TILES:
+        raise BadInput(
+            f"{columns:,} columns x {rows:,} rows are more than {MOST_TILES:,} tiles. Correct the "
+            "tiling on the imaging page."
+        )
     return columns, rows
 
 

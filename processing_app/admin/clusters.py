@@ -24,6 +24,7 @@ from processing_app.admin.runs import LookOnly
 from processing_app.models import Cluster, Deployment, Profile, SitePipeline, StepResources
 from processing_app.pipelines import PLANNERS, STARTED
 from processing_app.services import clusters, describing
+from processing_app.states import ACTIVE
 from requests_app.admin.asking import AskingAdmin, Question, answers_of, chosen
 from requests_app.admin.outcomes import for_each
 
@@ -142,7 +143,7 @@ class ClusterAdmin(RecordingMixin, HistoryMixin, AskingAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Cluster]:
         rows: QuerySet[Cluster] = super().get_queryset(request)
-        active = Count("runs", filter=Q(runs__state__in=clusters.ACTIVE))
+        active = Count("runs", filter=Q(runs__state__in=ACTIVE))
         return rows.select_related("status").annotate(_active=active)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:

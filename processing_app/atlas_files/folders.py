@@ -48,9 +48,10 @@ class Draft:
         sync_folder(self.destination.parent)
 
     def swap_back(self) -> None:
-        """Undo `swap`."""
-        shutil.rmtree(self.destination, ignore_errors=True)
-        if _old(self.destination).exists():
+        """Undo `swap`, as far as it came."""
+        if not self.folder.exists():
+            shutil.rmtree(self.destination, ignore_errors=True)
+        if _old(self.destination).exists() and not self.destination.exists():
             _old(self.destination).rename(self.destination)
 
     def settle(self) -> None:

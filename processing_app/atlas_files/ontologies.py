@@ -5,12 +5,12 @@ Allen JSON: nested `children`, perhaps below `msg`. BrainGlobe `structures.json`
 """
 
 import csv
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from pipeline.errors import BadInput
+from pipeline.io.json_text import parsed
 from pipeline.structures import Color, Structure, StructureTree
 
 _COLUMNS: Final[dict[str, tuple[str, ...]]] = {
@@ -45,10 +45,7 @@ def read(path: Path) -> StructureTree:
 
 
 def _of_json(text: str) -> Iterator[Structure]:
-    try:
-        document = json.loads(text)
-    except ValueError as error:
-        raise BadInput(f"it is no JSON: {error}.") from error
+    document: Any = parsed(text)
     if isinstance(document, dict):
         document = document.get("msg", document)
     nodes = document if isinstance(document, list) else [document]
@@ -59,6 +56,8 @@ def _of_json(text: str) -> Iterator[Structure]:
         structure = _node(node, above)
         yield structure
         children = node.get("children") or []
+        if not isinstance(children, list):
+            raise BadInput(f"the children of structure {structure.id} must be a list.")
         waiting += [(child, structure.id) for child in reversed(children)]
 
 
@@ -73,18 +72,31 @@ def _node(node: Any, above: int | None) -> Structure:
     color = node.get("rgb_triplet", node.get("color"))
     return Structure(
         id=id,
-        acronym=str(node.get("acronym") or ""),
-        name=str(node.get("name") or node.get("acronym") or f"id {id}"),
+        acronym=_words(id, node.get("acronym")),
+        name=_words(id, node.get("name") or node.get("acronym")) or f"id {id}",
         parent=above if above is not None else _parent(stated),
         color=_rgb(id, color) if isinstance(color, list) else _hex(id, node, color),
     )
 
 
 def _hex(id: int, node: dict[str, Any], color: Any) -> Color | None:
-    return _of_hex(id, str(node.get("color_hex_triplet") or color or ""))
+    return _of_hex(id, _words(id, node.get("color_hex_triplet") or color))
+
+
+def _words(id: int, value: Any) -> str:
+    if value is not None and not isinstance(value, str | int | float):
+        raise BadInput(f"structure {id} must be named by a text, and colours be text or numbers.")
+    return "" if value is None else str(value)
 
 
 def _of_csv(text: str) -> Iterator[Structure]:
+    try:
+        yield from _rows_of(text)
+    except csv.Error as error:
+        raise BadInput(f"it is no table that can be read: {error}. Export it again.") from error
+
+
+def _rows_of(text: str) -> Iterator[Structure]:
     first = text.splitlines()[0] if text else ""
     delimiter = max(",;\t", key=first.count)
     rows = csv.DictReader(text.splitlines(), delimiter=delimiter)
@@ -97,7 +109,7 @@ def _of_csv(text: str) -> Iterator[Structure]:
         if columns[key] is None:
             raise BadInput(
                 f"it has no column for the {key}. Name it {' or '.join(_COLUMNS[key][:3])}; found "
-                f"are {', '.join(names) or 'none'}."
+                f"are {', '.join(names) or 'none':.400}."
             )
     found = [
         {key: (row.get(name) or "").strip() if name else "" for key, name in columns.items()}
@@ -133,7 +145,7 @@ def _parent(stated: Any) -> int | None:
 def _number(value: Any, what: str) -> int:
     try:
         number = float(value)
-        if number != int(number):
+        if isinstance(value, bool) or number != int(number):
             raise ValueError
     except (TypeError, ValueError, OverflowError):
         raise BadInput(f"{value!r:.60} is no {what}; it must be a whole number.") from None
@@ -157,6 +169,6 @@ def _of_hex(id: int, text: str) -> Color | None:
         data = b""
     if len(data) != 3:
         raise BadInput(
-            f"the colour of structure {id} must be six hexadecimal digits, not {text!r}."
+            f"the colour of structure {id} must be six hexadecimal digits, not {text!r:.40}."
         )
     return data[0], data[1], data[2]

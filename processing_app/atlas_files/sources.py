@@ -1,6 +1,5 @@
 """An atlas as it was found: volumes, tree, voxel size and axes, all of one mind or refused."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 
 from pipeline import phantom_atlas
 from pipeline.errors import BadInput
+from pipeline.io.json_text import parsed
 from pipeline.orientation import Axes, axes_of_letters, turn
 from pipeline.structures import Structure, StructureTree
 from processing_app.atlas_files import ontologies, volumes
@@ -54,9 +54,7 @@ def of_brainglobe(folder: Path, *, keep_unknown: bool = False) -> FoundAtlas:
     try:
         z, y, x = (float(side) for side in metadata["resolution"])
         axes = axes_of_letters(str(metadata["orientation"]))
-        if min(x, y, z) <= 0:
-            raise ValueError("a resolution is not positive")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise BadInput(
             f"metadata.json of {folder.name} lacks resolution or orientation ({error}). Download "
             "the atlas again."
@@ -65,8 +63,8 @@ def of_brainglobe(folder: Path, *, keep_unknown: bool = False) -> FoundAtlas:
     labels = volumes.read(folder / "annotation.tiff")
     tree = ontologies.read(folder / "structures.json")
     found = _whole(pictures, labels, tree, (x, y, z), axes, [], keep_unknown)
-    cited = [str(metadata.get(key) or "") for key in ("name", "citation", "atlas_link")]
-    return _with_source(found, ". ".join(part for part in cited if part))
+    cited = [metadata.get(key) for key in ("name", "citation", "atlas_link")]
+    return _with_source(found, ". ".join(part for part in cited if part and isinstance(part, str)))
 
 
 def phantom() -> FoundAtlas:
@@ -119,6 +117,12 @@ def _whole(
         raise BadInput(
             f"{pictures.path.name} has {shapes[0]} voxels (x, y, z), {labels.path.name} "
             f"{shapes[1]}: they are not of one grid. Give volumes of the same atlas and resolution."
+        )
+    if volumes.in_um(*voxel_um) is None:
+        sides = " x ".join(f"{side:g}" for side in voxel_um)
+        raise BadInput(
+            f"Voxels of {sides} µm cannot be. Each side is {volumes.LEAST_UM:g} to "
+            f"{volumes.MOST_UM:,.0f} µm; correct it in the files, or give the right one as --voxel."
         )
     template, more = volumes.as_template(pictures)
     annotation = volumes.as_labels(labels)
@@ -207,14 +211,16 @@ def _agreed_axes(
 
 def _metadata(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes()
     except OSError as error:
         raise BadInput(
             f"{path.parent} is no BrainGlobe atlas: metadata.json cannot be read "
             f"({error.strerror or error}). Give the folder in which it is."
         ) from error
-    except ValueError as error:
-        raise BadInput(f"{path} is no JSON: {error}. Download the atlas again.") from error
+    try:
+        document = parsed(text)
+    except BadInput as error:
+        raise BadInput(f"{path}: {error.message} Download the atlas again.") from error
     if not isinstance(document, dict):
         raise BadInput(f"{path} is not what BrainGlobe writes. Download the atlas again.")
     return document

@@ -3,6 +3,7 @@
 The only importer of nibabel.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,8 @@ _TIFF: Final = (".tif", ".tiff")
 _DIRECTIONS: Final = {"L": "RL", "R": "LR", "A": "PA", "P": "AP", "S": "VD", "I": "DV"}
 _UM_PER: Final = {"mm": 1000.0, "meter": 1e6, "micron": 1.0}
 _MOST: Final = 65535
+# What the side of a voxel can be: from a nanometre, in which viewers count, to a metre.
+LEAST_UM, MOST_UM = 0.001, 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ def as_template(found: FoundVolume) -> tuple[np.ndarray, list[str]]:
     values = found.voxels
     if values.dtype.kind not in "uif":
         raise BadInput(f"{found.path.name} holds {values.dtype}; a template has grey values.")
+    _require_voxels(found)
     lowest, highest = float(values.min()), float(values.max())
     if not np.isfinite([lowest, highest]).all():
         raise BadInput(f"{found.path.name} has values that are no numbers. Export it again.")
@@ -63,7 +67,13 @@ def as_template(found: FoundVolume) -> tuple[np.ndarray, list[str]]:
     if lowest >= 0 and highest <= _MOST and _is_whole(values):
         return values.astype(np.uint16), []
     bottom = min(0.0, lowest)
-    scaled = (values.astype(np.float64) - bottom) * (_MOST / (highest - bottom))
+    factor = _MOST / (highest - bottom)
+    if not 0 < factor < math.inf:
+        raise BadInput(
+            f"{found.path.name} goes from {lowest:g} to {highest:g}, which cannot be brought to 16 "
+            "bits. Export it again."
+        )
+    scaled = (values.astype(np.float64) - bottom) * factor
     remark = (
         f"{found.path.name}: {bottom:g} to {highest:g} became 0 to {_MOST}, since templates are "
         "16-bit."
@@ -74,6 +84,7 @@ def as_template(found: FoundVolume) -> tuple[np.ndarray, list[str]]:
 def as_labels(found: FoundVolume) -> np.ndarray:
     """Return the annotation as uint16, or uint32 where ids need it. Raises BadInput."""
     values, name = found.voxels, found.path.name
+    _require_voxels(found)
     if values.dtype.kind not in "uif" or not _is_whole(values):
         raise BadInput(f"{name} holds {values.dtype} and no ids; an annotation has whole numbers.")
     lowest, highest = int(values.min()), int(values.max())
@@ -88,9 +99,19 @@ def as_labels(found: FoundVolume) -> np.ndarray:
     return values.astype(np.uint16 if highest <= _MOST else np.uint32)
 
 
+def in_um(x: float, y: float, z: float) -> Um | None:
+    """Return the sides of a voxel, or None if no voxel has these."""
+    return (x, y, z) if all(LEAST_UM <= side <= MOST_UM for side in (x, y, z)) else None
+
+
+def _require_voxels(found: FoundVolume) -> None:
+    if found.voxels.size == 0:
+        raise BadInput(f"{found.path.name} has no voxel. Export it again.")
+
+
 def _is_whole(values: np.ndarray) -> bool:
     return values.dtype.kind in "ui" or all(
-        bool((plane == np.rint(plane)).all()) for plane in values
+        bool((np.isfinite(plane) & (plane == np.rint(plane))).all()) for plane in values
     )
 
 
@@ -106,16 +127,25 @@ def _nifti(path: Path) -> FoundVolume:
     if voxels.ndim != 3:
         raise BadInput(f"{path.name} has {voxels.ndim} dimensions; a volume has 3.")
     header = image.header
-    # Where the file does not name its unit it is a millimetre, as NIfTI programs take it.
-    unit = _UM_PER.get(header.get_xyzt_units()[0], 1000.0)
-    x, y, z = (float(side) * unit for side in header.get_zooms()[:3])
+    x, y, z = (float(side) * _unit_um(header) for side in header.get_zooms()[:3])
     is_placed = int(header["sform_code"]) > 0 or int(header["qform_code"]) > 0
     axes = _axes(image.affine) if is_placed else None
-    return FoundVolume(path, voxels.T, (x, y, z), axes)
+    return FoundVolume(path, voxels.T, in_um(x, y, z), axes)
+
+
+def _unit_um(header: Any) -> float:
+    """Where the file names no unit, it is a millimetre, as NIfTI programs take it."""
+    try:
+        return _UM_PER.get(header.get_xyzt_units()[0], 1000.0)
+    except KeyError:  # a code that means nothing
+        return 1000.0
 
 
 def _axes(affine: np.ndarray) -> Axes | None:
-    codes: tuple[Any, ...] = nibabel.aff2axcodes(affine)  # type: ignore[no-untyped-call]
+    try:
+        codes: tuple[Any, ...] = nibabel.aff2axcodes(affine)  # type: ignore[no-untyped-call]
+    except (ValueError, np.linalg.LinAlgError):  # numbers that place nothing
+        return None
     if any(code not in _DIRECTIONS for code in codes):
         return None
     x, y, z = (_DIRECTIONS[code] for code in codes)
@@ -134,6 +164,6 @@ def _tiff_voxel_um(path: Path) -> Um | None:
             factor = {1: 1.0, 2: 25400.0, 3: 10000.0}[int(tags["ResolutionUnit"].value)]
             x, y = (denominator / count * factor for count, denominator in per)
             z = float(stated["spacing"])
-        except (KeyError, ValueError, ZeroDivisionError, TypeError):
+        except (KeyError, ValueError, ZeroDivisionError, TypeError, OverflowError):
             return None
-    return (x, y, z) if min(x, y, z) > 0 else None
+    return in_um(x, y, z)

@@ -11,6 +11,7 @@ from processing_app.pipelines.analysis import analyse, registers, small_volumes
 from processing_app.pipelines.parts import Channel, Delivery, Json, PlannedStep, raw_folder
 from processing_app.pipelines.plan import Plan, Stack, Wanted, Wish, places
 from processing_app.pipelines.stacks import (
+    full_size,
     lavision_stacks,
     merged_yx,
     smartspim_placements,
@@ -135,7 +136,8 @@ def _corrected(plan: Plan, delivery: Delivery, channel: Channel, how: Correction
             "flat_from": how.flat_from,
             "sigma": list(how.sigma),
         },
-        outputs={"planes": f"{raw_folder(plan.folder, delivery)}_corrected"},
+        # Of this round: another one may correct the same planes in another way.
+        outputs={"planes": f"{full_size(plan, delivery)}/{delivery.subfolder}_corrected"},
         plane_yx=merged_yx(delivery, channel),
     )
     stack = Stack(

@@ -64,6 +64,11 @@ def stitched_folder(plan: Plan, delivery: Delivery) -> str:
     return f"{raw_folder(plan.folder, delivery)}_stitched"
 
 
+def full_size(plan: Plan, delivery: Delivery) -> str:
+    """Return the folder of the stacks of full size that a round makes of one place."""
+    return f"{plan.output(delivery.resolution)}/full_sizedatafld"
+
+
 def merged_yx(delivery: Delivery, channel: Channel) -> Size | None:
     """Return the size of the planes after stitching at the most: tiles side by side."""
     if delivery.plane_yx is None:
@@ -221,13 +226,13 @@ def _blended(
 
 def _place_of_stack(plan: Plan, delivery: Delivery, channel: Channel, *, small: bool) -> Stack:
     """Return where the original's tools look for the planes and for the small volume."""
-    output, code = plan.output(delivery.resolution), f"ch{channel.filter_index:02d}"
+    name, code = delivery.subfolder, f"ch{channel.filter_index:02d}"
     return Stack(
         channel,
         delivery.subfolder,
-        f"{output}/full_sizedatafld/{delivery.subfolder}_{code}",
+        f"{full_size(plan, delivery)}/{name}_{code}",
         "",
-        f"{output}/{delivery.subfolder}_resized_{code}.tif" if small else "",
+        f"{plan.output(delivery.resolution)}/{name}_resized_{code}.tif" if small else "",
         merged_yx(delivery, channel),
     )
 

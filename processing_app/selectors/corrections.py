@@ -14,7 +14,7 @@ from processing_app.models import Product, Run
 from processing_app.pipelines import CORRECTION, STARTED
 from processing_app.selectors.products import current_products
 from processing_app.selectors.rounds import owned_by, sees_all
-from processing_app.states import RunState
+from processing_app.states import ACTIVE, RunState
 from requests_app.selectors import visible_requests
 
 STITCHED, CORRECTED = Product.Kind.STITCHED, Product.Kind.CORRECTED
@@ -81,9 +81,10 @@ def planes_folder(channel: ImagingChannel) -> str:
     return f"{channel.raw_folder}{'_stitched' if is_tiled(channel) else ''}"
 
 
-def is_being_corrected(imaging_request: ImagingRequest) -> bool:
-    active = Run.objects.filter(state__in=[RunState.PLANNED, RunState.RUNNING])
-    return active.filter(imaging_request=imaging_request, pipeline=CORRECTION).exists()
+def correcting_run(imaging_request: ImagingRequest) -> Run | None:
+    """Return the run that corrects the sample now, if there is one."""
+    active = Run.objects.filter(state__in=ACTIVE).select_related("requested_by")
+    return active.filter(imaging_request=imaging_request, pipeline=CORRECTION).first()
 
 
 def _corrected_objectives() -> list[int]:
@@ -137,7 +138,7 @@ def _line(
 
 
 def _stage(count: int, stitched: int, corrected: int, newest: str) -> Stage:
-    if newest in {RunState.PLANNED, RunState.RUNNING}:
+    if newest in ACTIVE:
         return Stage.AT_WORK
     if newest == RunState.FAILED:
         return Stage.FAILED

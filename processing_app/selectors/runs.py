@@ -11,10 +11,8 @@ from processing_app.models import Attempt, Run, Step, StepReport
 from processing_app.models.runs import RunQuerySet
 from processing_app.pipelines import CHECK
 from processing_app.planning import OVER
-from processing_app.states import RunState
+from processing_app.states import ACTIVE
 from requests_app.selectors import visible_requests
-
-ACTIVE = (RunState.PLANNED, RunState.RUNNING)
 
 
 def visible_runs(*, to: User) -> RunQuerySet:

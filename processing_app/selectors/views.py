@@ -16,8 +16,8 @@ from processing_app.pipelines import OF_DELIVERIES
 from processing_app.plans import obstacle_to_repeat, obstacle_to_retry
 from processing_app.selectors.attempts import AttemptView, fraction_of, seconds_left
 from processing_app.selectors.clusters import ClusterTrouble, troubles
-from processing_app.selectors.runs import ACTIVE, with_steps
-from processing_app.states import AttemptState, RunState
+from processing_app.selectors.runs import with_steps
+from processing_app.states import ACTIVE, AttemptState, RunState
 from requests_app.models import Sample
 
 A = AttemptState

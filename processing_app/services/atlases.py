@@ -12,7 +12,9 @@ from django.utils import timezone
 from core_app.errors import Invalid, NotReady, Taken
 from pipeline.errors import StepFailed
 from pipeline.orientation import ORIENTATIONS, Axes
-from processing_app.models import Atlas, ProcessingResolution
+from processing_app.models import Atlas, ProcessingRequest, ProcessingResolution, Run
+from processing_app.states import ACTIVE
+from processing_app.wishes import atlases_of
 
 if TYPE_CHECKING:
     from pipeline.contract import Json
@@ -37,8 +39,8 @@ def install(found: "FoundAtlas", about: About, *, may_replace: bool = False) -> 
     """Put the atlas in place, turned to the orientation; return its row and if anything changed.
 
     The same files again change nothing of them. Others under the name of an atlas that requests
-    chose are refused with Taken, unless they may replace it. Raises Invalid for what cannot be
-    right. A failure leaves files and row as they were.
+    chose are refused with Taken, unless they may replace it, and always while runs read it. Raises
+    Invalid for what cannot be right. A failure leaves files and row as they were.
     """
     # Arrays and pictures are needed here only, not by every process of the site.
     from processing_app.atlas_files import folders, sources
@@ -70,6 +72,12 @@ def require_installed(atlas: Atlas | None) -> Atlas:
     return atlas
 
 
+def hold_of(processing_request: ProcessingRequest | None) -> None:
+    """Lock what a round registers with, so that none is replaced between plan and run."""
+    keys = [atlas.pk for atlas in atlases_of(processing_request)]
+    list(Atlas.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
+
+
 def axes_of(about: About) -> Axes:
     """Return the axes to which the atlas is turned. Raises Invalid for a name or orientation."""
     if not _NAME.fullmatch(about.name):
@@ -94,9 +102,10 @@ def _is_in_place(row: Atlas, checksum: str) -> bool:
 
 
 def _require_free(row: Atlas | None, checksum: str, *, may_replace: bool) -> None:
-    if row is None or not row.is_installed or row.checksum == checksum or may_replace:
+    if row is None or not row.is_installed or row.checksum == checksum:
         return
-    wanted = _uses(row)
+    _require_unread(row)
+    wanted = 0 if may_replace else _uses(row)
     if wanted:
         raise Taken(
             f"Requests chose the atlas {row.name} already ({wanted} times), and these files differ "
@@ -104,14 +113,33 @@ def _require_free(row: Atlas | None, checksum: str, *, may_replace: bool) -> Non
         )
 
 
+def _require_unread(row: Atlas) -> None:
+    """A run has paths of the atlas, and must not read one version first and another later."""
+    active = Run.objects.filter(state__in=ACTIVE).order_by("pk")
+    readers = [str(run) for run in active.prefetch_related("steps") if _reads(run, row)]
+    if readers:
+        raise Taken(
+            f"The atlas {row.name} is read by what is planned or at work: {', '.join(readers)}. "
+            "Import these files when that is over or cancelled, or under another name now."
+        )
+
+
+def _reads(run: Run, row: Atlas) -> bool:
+    paths = {row.template_path, row.annotation_path, row.structure_tree_path}
+    return any(paths.intersection(map(str, step.inputs.values())) for step in run.steps.all())
+
+
 def _uses(row: Atlas) -> int:
     return ProcessingResolution.objects.filter(atlas=row).count()
 
 
 def _swapped(draft: "Draft", found: "FoundAtlas", about: About, checksum: str) -> Atlas:
-    draft.swap()
     try:
         with transaction.atomic():
+            held = Atlas.objects.select_for_update().filter(name=about.name).first()
+            # Asked again with the row held: a run may have begun while the files were written.
+            _require_free(held, checksum, may_replace=True)
+            draft.swap()
             row = _saved(found, about, checksum, draft.destination)
     except BaseException:
         draft.swap_back()

@@ -14,9 +14,8 @@ from core_app.transitions import record_on
 from processing_app import mails, planning
 from processing_app.cluster.config import LOCAL, MEMORY, SLURM_SSH, ClusterConfig, Host
 from processing_app.models import Cluster, ClusterStatus
-from processing_app.states import RunState
+from processing_app.states import ACTIVE
 
-ACTIVE = (RunState.PLANNED, RunState.RUNNING)
 # Holds the longest that we say ourselves: another host key, with what to do about it.
 TROUBLE_LENGTH = 1000
 # A slow scheduler is asked more rarely: a look may take a tenth of the time at most.

@@ -1,13 +1,14 @@
 """What is entered of the correction of stitched planes: flat field and stripes, per channel."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from django.conf import settings
 from django.db import transaction
 
-from core_app.errors import Invalid, NotAllowed, NotReady
+from core_app.errors import Invalid, NotAllowed, NotReady, StaleState
 from core_app.models import User
 from core_app.paths import DataPath
 from core_app.roles import Action, can
@@ -20,6 +21,7 @@ from processing_app.services import runs
 FlatFrom = ChannelCorrection.FlatFrom
 LONGEST_NAME = 64
 MOST_SIGMA = 4096.0
+FIELDS = ("flat_from", "flat_name", "sigma_foreground", "sigma_background")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +36,12 @@ class Entered:
 
 
 def set_corrections(
-    imaging_request: ImagingRequest, entries: Sequence[Entered], *, by: User
+    imaging_request: ImagingRequest, entries: Sequence[Entered], *, by: User, seen: str = ""
 ) -> None:
     """Keep how each channel is corrected, all of it or nothing.
 
-    Raises NotAllowed, NotReady (it is being corrected) and Invalid, whose fields are named
+    `seen` is what the form was made of (seen_of). Raises NotAllowed, NotReady (it is being
+    corrected), StaleState (a colleague changed it since) and Invalid, whose fields are named
     `<id of the channel>-<field>`.
     """
     if not can(by, Action.START_PROCESSING, imaging_request.sample.request):
@@ -55,10 +58,42 @@ def set_corrections(
         raise Invalid("Correct what is marked below; nothing was saved.", fields=fields)
     with transaction.atomic():
         runs.hold(imaging_request.pk)
-        if reads.is_being_corrected(imaging_request):
-            raise NotReady("It is being corrected now. Wait for the run, or cancel it on its page.")
-        for entry in entries:
-            _keep(entry, by=by)
+        before = list(reads.channels_to_correct(imaging_request))
+        if (run := reads.correcting_run(imaging_request)) is not None:
+            who = run.requested_by or "lightserv itself"
+            raise NotReady(
+                f"It is being corrected now: {who} began {run}. Wait for it, or cancel it on its "
+                "page."
+            )
+        kept = [_keep(entry, by=by) for entry in entries]
+        if any(kept):  # else it was sent twice
+            _require_nothing_unseen(before, seen)
+
+
+def seen_of(channels: Iterable[ImagingChannel]) -> str:
+    """Return in short how these channels are corrected now; a form carries it."""
+    words = sorted((channel.pk, _note(_values_of(channel))) for channel in channels)
+    return sha256(repr(words).encode()).hexdigest()[:12]
+
+
+def _require_nothing_unseen(channels: Sequence[ImagingChannel], seen: str) -> None:
+    """Refuse to write over what a colleague entered since the form was made."""
+    if not seen or seen == seen_of(channels):
+        return
+    now = "; ".join(
+        f"{channel.wavelength.name} ({channel.correction.set_by}): {_note(_values_of(channel))}"
+        for channel in channels
+        if hasattr(channel, "correction")
+    )
+    raise StaleState(
+        f"Somebody changed this while your page was open. Stored is now {now}. Compare, then press "
+        "again if yours is right."
+    )
+
+
+def _values_of(channel: ImagingChannel) -> dict[str, object]:
+    known = getattr(channel, "correction", None) or ChannelCorrection(channel=channel)
+    return {name: getattr(known, name) for name in FIELDS}
 
 
 def problem_of_name(name: str, folder: str) -> str:
@@ -96,7 +131,8 @@ def _problems(entry: Entered) -> dict[str, str]:
     return found
 
 
-def _keep(entry: Entered, *, by: User) -> None:
+def _keep(entry: Entered, *, by: User) -> bool:
+    """Write it and return True, if it differs from what is stored."""
     values = {
         "flat_from": entry.flat_from,
         "flat_name": entry.flat_name if entry.flat_from == FlatFrom.FILE else "",
@@ -105,12 +141,13 @@ def _keep(entry: Entered, *, by: User) -> None:
     }
     row = ChannelCorrection.objects.filter(channel=entry.channel).first()
     if row is not None and all(getattr(row, name) == value for name, value in values.items()):
-        return
+        return False
     row, _ = ChannelCorrection.objects.update_or_create(
         channel=entry.channel, defaults={**values, "set_by": by}
     )
     root_id = entry.channel.resolution.imaging_request.root_id
     record_on(row, "correction set", by=by, note=_note(values), root_id=root_id)
+    return True
 
 
 def _note(values: dict[str, object]) -> str:

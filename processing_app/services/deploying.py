@@ -27,6 +27,7 @@ from processing_app.cluster.ports import Shell
 from processing_app.models import Attempt, Cluster, Deployment, Run
 from processing_app.planning import OVER
 from processing_app.services import clusters
+from processing_app.states import ACTIVE
 
 # So long a deployment may take; what is older is a remain.
 REMAINS_AFTER_S = 24 * 3600.0
@@ -136,7 +137,7 @@ def _note(row: Cluster, package: Package, done: Installed) -> None:
 def _needed(row: Cluster) -> set[int]:
     """Return the deployments that stay: the newest, and those of runs and jobs that are active."""
     rows = list(Deployment.objects.filter(cluster=row, removed_at=None).order_by("-deployed_at"))
-    active = Run.objects.filter(cluster=row, state__in=clusters.ACTIVE)
+    active = Run.objects.filter(cluster=row, state__in=ACTIVE)
     versions = set(active.values_list("pipeline_version", flat=True))
     used = Attempt.objects.exclude(state__in=OVER).exclude(deployment=None)
     return {

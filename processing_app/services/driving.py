@@ -30,7 +30,7 @@ from processing_app.services import (
 )
 from processing_app.services.demands import Demands
 from processing_app.services.guarding import Guard
-from processing_app.states import AttemptState
+from processing_app.states import ACTIVE, AttemptState
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ def tick(cluster: Cluster, *, budget: timedelta) -> TickSummary:
 
 def is_active() -> bool:
     """Return True while any run is planned or at work."""
-    return Run.objects.filter(state__in=runs.ACTIVE).exists()
+    return Run.objects.filter(state__in=ACTIVE).exists()
 
 
 class Clock:
@@ -216,7 +216,7 @@ def _poll(cluster: Cluster, ids: Sequence[JobId]) -> tuple[Mapping[JobId, JobRep
 def plan(summary: TickSummary) -> None:
     """Begin, continue and end runs. Each in its own transaction, with its row locked."""
     # Most runs only wait for their jobs: they are read together, and without a lock.
-    waiting = Run.objects.filter(state__in=runs.ACTIVE).order_by("id")
+    waiting = Run.objects.filter(state__in=ACTIVE).order_by("id")
     active = list(waiting.select_related("cluster", "profile").prefetch_related("steps", _ATTEMPTS))
     # Also where the cluster is frozen or paused: nobody has to wait for it.
     if early := _cancelled_early(active):
@@ -252,7 +252,7 @@ def _place(run: Run) -> tuple[str, int]:
 
 def _acts(run: Run, amounts: Demands, *, alone: bool) -> list[Start | Try | Finish]:
     """Return what the run needs next: nothing while the one whose key it took is being stopped."""
-    if run.state not in runs.ACTIVE or (run.active_key and not alone):
+    if run.state not in ACTIVE or (run.active_key and not alone):
         return []
     steps = list(run.steps.all())
     for step in steps:

@@ -10,7 +10,7 @@ from core_app.changes import changed
 from core_app.errors import Invalid, NotAllowed, NotReady
 from core_app.models import User
 from core_app.roles import Action, can
-from core_app.transitions import advance
+from core_app.transitions import advance, record
 from imaging_app.models import ImagingChannel
 from imaging_app.states import ImagingState
 from processing_app import selectors
@@ -18,12 +18,14 @@ from processing_app.models import Atlas, ProcessingRequest, ProcessingResolution
 from processing_app.pipelines import CORRECTION
 from processing_app.services import requests, runs
 from processing_app.services.runs import Wishes
-from processing_app.states import ProcessingState
+from processing_app.states import ACTIVE, ProcessingState
 from requests_app.models import Request
+from requests_app.services.corrections import require_nothing_unseen, write_corrections
 from requests_app.states import RequestState
 
 STARTABLE = frozenset({ProcessingState.WAITING, ProcessingState.FAILED, ProcessingState.CANCELLED})
 LONGEST_NOTES = 1024
+OF_PLACE = frozenset({"atlas", "final_orientation", "notes_from_processing"})
 OPEN_REQUEST = frozenset({RequestState.SUBMITTED, RequestState.CLOSED})
 
 
@@ -43,11 +45,13 @@ def start(
     *,
     by: User,
     wishes: Wishes | None = None,
+    seen: int | None = None,
 ) -> list[Run]:
     """Keep what was entered and begin the runs of the round, with these choices if there are any.
 
-    Raises NotAllowed, NotReady (it is at work, imaging is open, another round of the sample is at
-    work, an atlas is not installed) and Invalid with the fields of the form.
+    `seen` is the newest event of the round that the person saw. Raises NotAllowed, NotReady (it is
+    at work, imaging is open, another round of the sample is at work, an atlas is not installed),
+    StaleState (a colleague changed it since) and Invalid with the fields of the form.
     """
     if not can(by, Action.START_PROCESSING, processing_request.imaging_request.sample.request):
         raise NotAllowed("Only the owner and processing staff may start processing.")
@@ -55,8 +59,10 @@ def start(
         runs.hold(processing_request.imaging_request_id)
         Request.objects.select_for_update().get(pk=processing_request.root_id)
         held = ProcessingRequest.objects.select_for_update().get(pk=processing_request.pk)
-        _require_startable(held)
-        _keep(held, entries)
+        if obstacle := obstacle_to_start(held):
+            require_nothing_unseen(held, seen)
+            raise NotReady(obstacle)
+        _keep(held, entries, by=by, seen=seen)
         begun = _begin(held, wishes, by=by)
         if held.processor is None:
             ProcessingRequest.objects.filter(pk=held.pk).update(processor=by)
@@ -65,15 +71,25 @@ def start(
     return begun
 
 
-def keep(processing_request: ProcessingRequest, entries: Sequence[Entry], *, by: User) -> None:
-    """Keep what was entered without starting anything. Raises NotAllowed, NotReady and Invalid."""
+def keep(
+    processing_request: ProcessingRequest,
+    entries: Sequence[Entry],
+    *,
+    by: User,
+    seen: int | None = None,
+) -> None:
+    """Keep what was entered without starting anything.
+
+    `seen` as for `start`. Raises NotAllowed, NotReady, StaleState and Invalid.
+    """
     if not can(by, Action.START_PROCESSING, processing_request.imaging_request.sample.request):
         raise NotAllowed("Only the owner and processing staff say how it is processed.")
     with transaction.atomic():
         held = ProcessingRequest.objects.select_for_update().get(pk=processing_request.pk)
         if held.state not in STARTABLE:
+            require_nothing_unseen(held, seen)
             raise NotReady(f"It is {held.get_state_display().lower()}, so nothing is changed.")
-        _keep(held, entries)
+        _keep(held, entries, by=by, seen=seen)
 
 
 def obstacle_to_start(processing_request: ProcessingRequest) -> str:
@@ -88,7 +104,7 @@ def obstacle_to_start(processing_request: ProcessingRequest) -> str:
     if not pipelines_of(processing_request):
         return "No pipeline of this installation processes images of these objectives."
     at_work = Run.objects.filter(
-        imaging_request=imaging_request, state__in=runs.ACTIVE,
+        imaging_request=imaging_request, state__in=ACTIVE,
         pipeline__in=pipelines_of(processing_request),
     )  # fmt: skip
     other = at_work.first()
@@ -115,25 +131,36 @@ def pipelines_of(processing_request: ProcessingRequest) -> list[str]:
     return list(dict.fromkeys(name for name in found if name is not None))
 
 
-def _require_startable(processing_request: ProcessingRequest) -> None:
-    if obstacle := obstacle_to_start(processing_request):
-        raise NotReady(obstacle)
-
-
-def _keep(processing_request: ProcessingRequest, entries: Sequence[Entry]) -> None:
-    places = {row.pk: row for row in processing_request.resolutions.all()}
+def _keep(
+    processing_request: ProcessingRequest, entries: Sequence[Entry], *, by: User, seen: int | None
+) -> None:
+    """Write what differs, and say so in the history; the same again is no news."""
+    rows = processing_request.resolutions.select_related("resolution__objective")
+    places = {row.pk: row for row in rows}
+    said = []
     for entry in entries:
         row = places.get(entry.place.pk)
         if row is None:
             raise Invalid("Something was entered for images that are not of this round.")
         if entry.final_orientation not in ImagingChannel.Orientation.values:
             raise Invalid("Choose an orientation.", fields={"final_orientation": ["Choose one."]})
-        row.atlas, row.final_orientation = entry.atlas, entry.final_orientation
         if len(entry.notes.strip()) > LONGEST_NOTES:
             raise Invalid("The notes are too long.", fields={"notes": ["Shorten them."]})
-        row.notes_from_processing = entry.notes.strip()
-        row.save(update_fields=["atlas", "final_orientation", "notes_from_processing"])
-        changed(row)
+        if different := write_corrections(row, _values(entry), OF_PLACE):
+            changed(row)
+            side = ", ventral side up" if row.ventral_up else ""
+            said.append(f"{row.resolution.objective.name}{side}: {different}")
+    if said:
+        require_nothing_unseen(processing_request, seen)
+        record(processing_request, "entry changed", by=by, note="; ".join(said))
+
+
+def _values(entry: Entry) -> dict[str, object]:
+    return {
+        "atlas": entry.atlas,
+        "final_orientation": entry.final_orientation,
+        "notes_from_processing": entry.notes.strip(),
+    }
 
 
 def _begin(processing_request: ProcessingRequest, wishes: Wishes | None, *, by: User) -> list[Run]:

@@ -17,7 +17,7 @@ from imaging_app.states import ImagingState
 from processing_app import mails
 from processing_app.models import Atlas, ProcessingRequest, ProcessingResolution, Run
 from processing_app.pipelines import STARTED
-from processing_app.states import ProcessingState, RunState
+from processing_app.states import ACTIVE, ProcessingState, RunState
 from requests_app.models import Request
 from requests_app.plans import ResolutionPlan
 
@@ -28,8 +28,6 @@ NOT_WANTED = "Not wanted: "
 AS_WANTED = ("atlas", "final_orientation", "notes_for_processor")
 
 Keys = Mapping[int, dict[str, object]]
-
-_ACTIVE = frozenset({RunState.PLANNED, RunState.RUNNING})
 
 
 def processing_pipeline_for(objective: Objective) -> str | None:
@@ -247,7 +245,7 @@ def newest_runs(request: ProcessingRequest) -> list[Run]:
 def _together(runs: Sequence[Run]) -> str:
     """Return the state of a round whose runs are these: it is as well as the worst of them."""
     states = {RunState(run.state) for run in runs}
-    if states & _ACTIVE:
+    if not states.isdisjoint(ACTIVE):
         return ProcessingState.RUNNING
     if RunState.FAILED in states:
         return ProcessingState.FAILED

@@ -29,12 +29,12 @@ from processing_app.models import (
 )
 from processing_app.pipelines import BY_ITSELF, OF_DELIVERIES, READ_BY, PlannedStep
 from processing_app.planning import OVER
-from processing_app.services import clusters, products, requests
-from processing_app.states import RunState
+from processing_app.services import atlases, clusters, products, requests
+from processing_app.states import ACTIVE, RunState
+from processing_app.wishes import checksums_of
 from requests_app.models import Request
 
 DRIVE = "processing_app.tasks.drive_runs"
-ACTIVE = (RunState.PLANNED, RunState.RUNNING)
 IMAGED_AGAIN = "Superseded: imaging was completed again, with other values."
 
 
@@ -111,6 +111,7 @@ def start_run(
     key = _key(pipeline, imaging_request.pk)
     with transaction.atomic():
         hold(imaging_request.pk)
+        atlases.hold_of(processing_request)
         chosen = wishes.chosen if wishes else None
         steps = plans.steps_of(
             pipeline, imaging_request, chosen, processing_request=processing_request
@@ -133,6 +134,7 @@ def run_again(run: Run, wishes: Wishes, *, by: User | None, note: str) -> Run:
     that the run may be repeated. Raises NotReady if there is nothing to run (any more).
     """
     key = _key(run.pipeline, run.imaging_request_id)
+    atlases.hold_of(run.processing_request)
     steps = plans.steps_of_run(run, wishes.chosen)
     if not steps:
         raise NotReady("Nothing of what was delivered can go through this pipeline.")
@@ -320,7 +322,7 @@ def _create(
         processing_request=place.processing_request,
         cluster=wishes.cluster or clusters.choose(place.pipeline),
         profile=wishes.profile,
-        parameters=_parameters(folders, wishes, products.values_of(place.imaging_request)),
+        parameters=_parameters(place, folders, wishes),
         pipeline=place.pipeline,
         pipeline_version=PIPELINE_VERSION,
         code_commit=settings.CODE_COMMIT,
@@ -335,12 +337,14 @@ def _create(
     return run
 
 
-def _parameters(
-    places: Mapping[str, object], wishes: Wishes, values: Iterable[str]
-) -> dict[str, object]:
+def _parameters(place: Place, folders: Mapping[str, object], wishes: Wishes) -> dict[str, object]:
     """Return what of a run is kept beside its steps, as far as there is anything."""
-    known: dict[str, object] = {"places": places, "choices": dict(wishes.chosen)}
-    known["values"] = sorted(values)
+    known: dict[str, object] = {
+        "places": folders,
+        "choices": dict(wishes.chosen),
+        "values": sorted(products.values_of(place.imaging_request)),
+        "atlases": checksums_of(place.processing_request),
+    }
     return {name: value for name, value in known.items() if value}
 
 

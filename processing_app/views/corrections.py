@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
-from core_app.errors import DomainError, Invalid
+from core_app.errors import DomainError, Invalid, NotAllowed
 from core_app.http import person
 from core_app.roles import Action, can
 from imaging_app.models import ImagingRequest
@@ -19,6 +19,7 @@ from processing_app.selectors import rounds
 from processing_app.selectors.corrections import Stage
 from processing_app.services import corrections
 from processing_app.states import ProcessingState
+from processing_app.views.rounds import TYPED_STANDS
 
 REFUSED = 422
 PER_PART = 20
@@ -71,12 +72,15 @@ def _saved(request: HttpRequest, found: ImagingRequest, forms: list[CorrectionFo
         return "Correct what is marked below; nothing was saved."
     try:
         entries = [form.entered() for form in forms]
-        corrections.set_corrections(found, entries, by=person(request))
+        seen = request.POST.get("seen", "")
+        corrections.set_corrections(found, entries, by=person(request), seen=seen)
     except Invalid as refusal:
         _show(forms, refusal)
         return refusal.message
-    except DomainError as refusal:
+    except NotAllowed as refusal:
         return refusal.message
+    except DomainError as refusal:
+        return f"{refusal.message} {TYPED_STANDS}"
     return ""
 
 
@@ -95,7 +99,7 @@ def _page(
     refusal: str,
 ) -> HttpResponse:
     is_theirs = can(person(request), Action.START_PROCESSING, found.sample.request)
-    at_work = reads.is_being_corrected(found)
+    at_work = reads.correcting_run(found) is not None
     left = {channel.pk for channel in reads.unstitched(found)}
     open_rounds = [
         one for one in rounds.rounds_of(found)
@@ -106,7 +110,9 @@ def _page(
         "sample": found.sample,
         "order": found.sample.request,
         "lines": [(f, reads.planes_folder(f.channel), f.channel.pk in left) for f in forms],
-        "can_enter": is_theirs and bool(forms) and not at_work,
+        # What was typed comes back, also if it has to wait.
+        "can_enter": is_theirs and bool(forms) and (not at_work or data is not None),
+        "seen": corrections.seen_of(reads.channels_to_correct(found)),
         "is_theirs": is_theirs,
         "at_work": at_work,
         "is_imaged": found.state == ImagingState.COMPLETE,

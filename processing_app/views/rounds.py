@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from core_app.errors import DomainError
+from core_app.errors import DomainError, NotAllowed
 from core_app.http import person, refusals_as_messages
 from core_app.models import User
 from core_app.roles import Action, actions_on
@@ -23,8 +23,11 @@ from processing_app.services import processing
 from processing_app.services.processing import STARTABLE, Entry
 from processing_app.services.requests import PlaceWish
 from processing_app.states import ProcessingState
+from requests_app.services.corrections import newest_event
 
 REFUSED = 422
+MAX_DIGITS = 19
+TYPED_STANDS = "What you typed still stands below; nothing of it was saved."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +57,34 @@ def round_enter(request: HttpRequest, pk: int) -> HttpResponse:
     found = selectors.get_round(pk, to=person(request))
     blocks = _blocks(reads.places_of(found), request.POST)
     refusal = ""
-    if all(block.form.is_valid() for block in blocks if block.form):
+    if all([block.form.is_valid() for block in blocks if block.form]):
         try:
             return _done(request, found, [block.entry() for block in blocks])
-        except DomainError as refused:
+        except NotAllowed as refused:
             refusal = refused.message
+        except DomainError as refused:
+            refusal = f"{refused.message} {TYPED_STANDS}"
     else:
         refusal = "Correct what is marked below; nothing was started."
     return _page(request, selectors.get_round(pk, to=person(request)), request.POST, refusal)
 
 
 def _done(request: HttpRequest, found: ProcessingRequest, entries: Sequence[Entry]) -> HttpResponse:
+    seen = _seen(request)
     if request.POST.get("action") == "start":
-        workflows.start_processing(found, entries, by=person(request))
+        workflows.start_processing(found, entries, by=person(request), seen=seen)
         sample = found.imaging_request.sample
         messages.success(request, f"Processing of {sample} is started. A mail tells when it ends.")
     else:
-        processing.keep(found, entries, by=person(request))
+        processing.keep(found, entries, by=person(request), seen=seen)
         messages.success(request, "Saved. Below stands what will be made now.")
     return redirect("processing:round", pk=found.pk)
+
+
+def _seen(request: HttpRequest) -> int | None:
+    """Return the newest event that the page showed, if it says so."""
+    text = request.POST.get("seen", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < MAX_DIGITS else None
 
 
 @require_POST
@@ -123,6 +135,7 @@ def _page(
         "runs": _runs(found, person(request)),
         "events": reads.events_of_round(found),
         "refusal": refusal,
+        "seen": newest_event(found),
         **_may(found, person(request), view.places, data),
     }
     status = REFUSED if refusal else 200
@@ -144,8 +157,10 @@ def _may(
     is_set_aside = was_cancelled and not begun
     can_enter = may_start and found.state in STARTABLE and not is_set_aside
     obstacle = processing.obstacle_to_start(found) if found.state in STARTABLE else ""
+    # What was typed comes back, also if nobody can save it now.
+    shows_forms = can_enter or (may_start and data is not None)
     return {
-        "blocks": _blocks(places, data) if can_enter else [Block(p, None) for p in places],
+        "blocks": _blocks(places, data) if shows_forms else [Block(p, None) for p in places],
         "can_enter": can_enter,
         "obstacle": obstacle,
         "is_set_aside": is_set_aside,

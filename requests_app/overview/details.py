@@ -13,7 +13,7 @@ from imaging_app import selectors as imaging_reads
 from imaging_app.models import ImagingChannel, ImagingRequest, ImagingResolution
 from processing_app.models import Attempt, ProcessingRequest, ProcessingResolution, Product, Run
 from processing_app.selectors import RunView, overview, with_steps
-from processing_app.states import RunState
+from processing_app.states import ACTIVE
 from requests_app import selectors
 from requests_app.models import ClearingBatch, Request, Sample
 from requests_app.overview.places import Place
@@ -21,7 +21,6 @@ from requests_app.overview.strips import Sight, sights_of, token_of
 from requests_app.states import RequestState
 from viewers_app.models import DataLayer
 
-ACTIVE = [RunState.PLANNED, RunState.RUNNING]
 PUBLISHED_WITHIN = timedelta(minutes=10)
 TO_ROUND = "product__channel__resolution__imaging_request"
 

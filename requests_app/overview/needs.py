@@ -15,7 +15,7 @@ from imaging_app.selectors import imaging_queue
 from imaging_app.states import ImagingState
 from processing_app.models import Run
 from processing_app.selectors import rounds
-from processing_app.states import RunState
+from processing_app.states import ACTIVE, RunState
 from requests_app import selectors
 from requests_app.models import ClearingBatch, ClearingStepLog, PlannedStep, Request, Sample
 from requests_app.selectors.today import GRACE
@@ -244,7 +244,7 @@ def _imaging_line(batch: ImagingBatch) -> QueueLine:
 
 
 def _run_queue() -> Queue:
-    active = Run.objects.filter(state__in=[RunState.PLANNED, RunState.RUNNING])
+    active = Run.objects.filter(state__in=ACTIVE)
     rows = [*_newest(failed_runs()), *_newest(active)][:QUEUE_LINES]
     return Queue(
         "Processing", "/processing/", [_run_line(run) for run in rows],

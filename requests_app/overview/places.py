@@ -20,14 +20,14 @@ from django.db.models.functions import Cast, Coalesce, NullIf
 from imaging_app.models import ImagingRequest
 from imaging_app.states import ImagingState
 from processing_app.models import ProcessingRequest, Run
-from processing_app.states import ProcessingState, RunState
+from processing_app.states import ACTIVE, ProcessingState, RunState
 from requests_app.models import Request, Sample
 from requests_app.states import ClearingState
 from viewers_app.models import DataLayer
 
 OPEN = [ImagingState.WAITING, ImagingState.IN_PROGRESS]
 NOT_WANTED = [ImagingState.SKIPPED, ImagingState.CANCELLED]
-AT_WORK = [RunState.PLANNED, RunState.RUNNING, RunState.SUCCEEDED]
+AT_WORK = [*ACTIVE, RunState.SUCCEEDED]
 
 
 class Place(TextChoices):

@@ -10,7 +10,7 @@ from django.db.models import Count, Max
 from imaging_app.models import ImagingRequest
 from imaging_app.states import ImagingState
 from processing_app.models import Run
-from processing_app.states import RunState
+from processing_app.states import ACTIVE, RunState
 from requests_app.models import ClearingBatch, Sample
 from requests_app.overview.places import Place
 from requests_app.states import ClearingState
@@ -142,7 +142,7 @@ def _is_pending(imaged: ImagingRequest, facts: Facts) -> bool:
         return False
     if run.state == RunState.SUCCEEDED:
         return not facts.layers.get(imaged.pk)
-    return run.state in {RunState.PLANNED, RunState.RUNNING} and not facts.layers.get(imaged.pk)
+    return run.state in ACTIVE and not facts.layers.get(imaged.pk)
 
 
 def _received(sample: Sample) -> Stage:

@@ -2,10 +2,16 @@
 
 from viewers_app.models.layers import AtlasLayer, DataLayer, Layer
 from viewers_app.models.saved import SavedVersion, SavedView
-from viewers_app.models.sessions import LayerAccess, Ticket, ViewerSession
+from viewers_app.models.sessions import (
+    AccessLogCursor,
+    LayerAccess,
+    Ticket,
+    ViewerSession,
+)
 from viewers_app.models.sharing import ShareLink
 
 __all__ = [
+    "AccessLogCursor",
     "AtlasLayer",
     "DataLayer",
     "Layer",

@@ -105,6 +105,12 @@ class ViewerSession(Stateful):
         """Return the key of what was opened; "" for volumes that were ticked."""
         return str(self.spec.get("recipe", ""))
 
+    @property
+    def options(self) -> dict[str, object]:
+        """Return how it is shown, beyond its recipe."""
+        found = self.spec.get("options")
+        return dict(found) if isinstance(found, dict) else {}
+
 
 class Ticket(models.Model):
     """A one-time pass from the application to the viewer origin. Deleting the row is using it."""
@@ -136,3 +142,14 @@ class LayerAccess(models.Model):
 
     def __str__(self) -> str:
         return f"{self.session}: {self.requests} requests"
+
+
+class AccessLogCursor(models.Model):
+    """How far the proxy's log of what it sent was read: each line counts once."""
+
+    path = models.CharField(max_length=255, unique=True)
+    inode = models.PositiveBigIntegerField()
+    offset = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.offset}"

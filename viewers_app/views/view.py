@@ -21,6 +21,7 @@ from viewers_app.cookies import give_cookie, views_in
 from viewers_app.models import DataLayer, Layer, ShareLink, ViewerSession
 from viewers_app.revisions import revision_of
 from viewers_app.services import sessions
+from viewers_app.specs import Screen
 
 SIZE = re.compile(r"([0-9]{2,5})x([0-9]{2,5})")
 
@@ -52,16 +53,19 @@ def view(request: HttpRequest, uuid: UUID) -> HttpResponse:
             request, *_words(refusal), again=f"/viewers/again/{uuid}/" if known else "/viewers/"
         )
     rows = selectors.layers_of(session)
-    presets = neuroglancer.presets(selectors.spec_of(session.title, rows))
+    spec = showing.spec_for(session, rows)
+    presets = neuroglancer.presets(spec)
     context = {
         "session": session,
         "page": {
             "seconds_left": _seconds_left(session),
             "renew": reverse("renew", args=[uuid]),
             "renew_every_s": max(10, min(60, settings.VIEWER_COOKIE_AGE_S // 3)),
+            "pressed": neuroglancer.pressed(spec),
         },
         "showing": _revisions(rows),
         "presets": presets,
+        "pressed": neuroglancer.pressed(spec),
         "presets_json": [asdict(preset) for preset in presets],
         "layers": rows,
         "client": reverse("client", args=[str(uuid)]),
@@ -229,7 +233,7 @@ def _back_to(rows: list[Layer]) -> str:
     here = settings.ROOT_URLCONF
     sample = next((layer.sample for layer in rows if isinstance(layer, DataLayer)), None)
     if sample is None:
-        return reverse("viewers:volume-list", urlconf=here)
+        return reverse("viewers:atlas-list" if rows else "viewers:volume-list", urlconf=here)
     return reverse("viewers:sample-chooser", args=[sample.pk], urlconf=here)
 
 
@@ -237,6 +241,6 @@ def _seconds_left(session: ViewerSession) -> int:
     return max(0, int((session.expires_at - timezone.now()).total_seconds()))
 
 
-def _screen(text: str) -> neuroglancer.Screen:
+def _screen(text: str) -> Screen:
     found = SIZE.fullmatch(text)
-    return neuroglancer.Screen(int(found[1]), int(found[2])) if found else neuroglancer.Screen()
+    return Screen(int(found[1]), int(found[2])) if found else Screen()

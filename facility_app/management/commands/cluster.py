@@ -12,6 +12,7 @@ from core_app.errors import DomainError
 from processing_app import selectors
 from processing_app.models import Cluster
 from processing_app.services import clusters
+from processing_app.states import ACTIVE
 
 DONE = {"freeze": "frozen", "unfreeze": "unfrozen", "resume": "asked again"}
 
@@ -80,7 +81,7 @@ def _named(name: str) -> Cluster:
 
 
 def _rows() -> list[Any]:
-    active = Count("runs", filter=Q(runs__state__in=clusters.ACTIVE))
+    active = Count("runs", filter=Q(runs__state__in=ACTIVE))
     return list(Cluster.objects.select_related("status").annotate(active=active))
 
 

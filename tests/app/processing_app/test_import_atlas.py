@@ -1,13 +1,11 @@
 """`import_atlas`: every format becomes one canonical atlas; what is wrong changes nothing."""
 
 import json
-from io import StringIO
 
 import nibabel
 import numpy as np
 import pytest
 import tifffile
-from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from core_app.errors import NotReady
@@ -15,11 +13,11 @@ from pipeline.structures import read_tree
 from processing_app.atlas_files import folders
 from processing_app.models import Atlas
 from processing_app.services import atlases
+from tests.support.atlases import CSV, given, refused, run, small_volumes, write_files
 from tests.unit.pipeline.support import read_scale
 
 pytestmark = pytest.mark.django_db
 
-CSV = "id,parent_id,name,acronym,red,green,blue\n1,,root,root,255,255,255\n5,1,Cortex,CTX,1,2,3\n"
 ALLEN = {
     "msg": [
         {
@@ -51,43 +49,12 @@ def root(settings, tmp_path):
 
 @pytest.fixture
 def volumes():
-    """A sagittal atlas (z, y, x) = (LR, AP, DV); region 5 is left, in front, dorsal."""
-    annotation = np.zeros((6, 8, 5), np.uint32)
-    annotation[1:5, 1:7, 1:4] = 1
-    annotation[1, 2, 1] = 5
-    template = np.random.default_rng(1).integers(1, 900, annotation.shape).astype(np.uint16)
-    return template, annotation
+    return small_volumes()
 
 
 @pytest.fixture
-def files(tmp_path, volumes):
-    """Template, annotation and CSV as arguments of the command."""
-    template, annotation = volumes
-    tifffile.imwrite(tmp_path / "t.tif", template, photometric="minisblack")
-    tifffile.imwrite(tmp_path / "a.tif", annotation, photometric="minisblack")
-    (tmp_path / "tree.csv").write_text(CSV)
-    return given(tmp_path, "t.tif", "a.tif", "tree.csv")
-
-
-def given(folder, template, annotation, tree):
-    return {
-        "template": folder / template, "annotation": folder / annotation, "tree": folder / tree,
-    }  # fmt: skip
-
-
-def run(**options):
-    """Call the command with what is usual and return what it said."""
-    out, err = StringIO(), StringIO()
-    usual = {"name": "small", "voxel": "20,20,20", "axes": "DV,AP,LR"}
-    chosen = {key: value for key, value in {**usual, **options}.items() if value is not None}
-    call_command("import_atlas", stdout=out, stderr=err, **chosen)
-    return out.getvalue() + err.getvalue()
-
-
-def refused(**options):
-    with pytest.raises(CommandError) as caught:
-        run(**options)
-    return str(caught.value)
+def files(tmp_path):
+    return write_files(tmp_path)
 
 
 def installed(root, name="small"):

@@ -17,7 +17,7 @@ from requests_app.plans import ChannelPlan, ResolutionPlan
 from tests.support import clusters, processed, scenarios, tilings
 from tests.support.checks import check_and_complete
 
-pytestmark = [pytest.mark.django_db, pytest.mark.alone, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.django_db, pytest.mark.alone, pytest.mark.timeout(900)]
 PLANES = 12
 TILE_ZYX = (PLANES, 160, 160)
 SMARTSPIM = ResolutionPlan(
@@ -63,7 +63,7 @@ def imaged(resolution, people, **acquired):
 def drive(sample):
     """Let every run of the sample come to its end by real processes."""
     for run in Run.objects.processing().filter(imaging_request=sample):
-        clusters.drive_until_over(run, clusters.real_cluster(), ticks=1500, pause_s=0.05)
+        clusters.drive_until_over(run, clusters.real_cluster(), pause_s=0.05)
         assert run.state == RunState.SUCCEEDED, failures(run)
 
 

@@ -9,7 +9,7 @@ from processing_app.models import Run
 from processing_app.pipelines import STITCHING
 from processing_app.services import runs
 from processing_app.services.runs import Wishes
-from processing_app.states import RunState
+from processing_app.states import ACTIVE, RunState
 from tests.support import clusters, processed
 
 pytestmark = pytest.mark.django_db
@@ -49,7 +49,7 @@ def test_running_again_does_not_stop_the_run_of_another_round(failed, at_work, p
     with pytest.raises(NotReady, match="another round of the same images is at work"):
         workflows.run_again(failed, Wishes(), by=processor)
 
-    assert Run.objects.get(pk=at_work.pk).state in runs.ACTIVE
+    assert Run.objects.get(pk=at_work.pk).state in ACTIVE
 
 
 def test_it_is_retried_once_the_other_is_over(failed, at_work, processor):

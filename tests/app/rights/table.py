@@ -33,7 +33,7 @@ from requests_app.selectors.handoffs import handoff_days, open_days, seen_of
 from requests_app.services import clearing, planning, requests
 from requests_app.services.requests import receive
 from tests.app.rights.outcomes import Outcome
-from tests.support import clusters, instruments, saved, stacks
+from tests.support import clusters, instruments, saved, stacks, volumes
 from tests.support import world as worlds
 from tests.support.checks import check_delivery
 from tests.support.scenarios import a_typed_draft
@@ -332,6 +332,23 @@ def a_view_for_a_stranger(world: World, person: Person) -> Asked:
 
 a_layer = of(lambda s: Asked((worlds.layer_of(s.imaged).uuid,)))
 a_choice = of(lambda s: Asked(data={"layer": [str(worlds.layer_of(s.imaged).uuid)]}))
+a_recipe = of(
+    lambda s: Asked(data={"layer": [str(worlds.layer_of(s.imaged).uuid)], "recipe": "raw"})
+)
+
+
+def an_atlas(world: World, person: Person) -> Asked:
+    """The regions of an installed atlas, with a picture on disk."""
+    layer = volumes.an_atlas_with_pictures()["annotation"]
+    return Asked((layer.uuid,))
+
+
+def a_whole_atlas(world: World, person: Person) -> Asked:
+    parts = volumes.an_atlas_with_pictures()
+    layers = [str(parts[part].uuid) for part in ("template", "annotation")]
+    return Asked(data={"layer": layers, "recipe": "atlas"})
+
+
 a_view = of(lambda s: Asked((s.view.uuid,)))
 a_key = of(lambda s: Asked((worlds.layer_of(s.imaged).uuid, "info")))
 TRIAL = {
@@ -773,6 +790,10 @@ ROWS: tuple[Row, ...] = (
     page("viewers:layer-page",        a_layer,              READERS),
     page("viewers:thumbnail",         a_layer,              READERS),
     button("viewers:open",            a_choice,             READERS),
+    button("viewers:open",            a_recipe,             READERS, case="by a recipe"),
+    button("viewers:open",            a_whole_atlas,        SIGNED_IN, case="an atlas"),
+    page("viewers:atlas-list",        nothing,              SIGNED_IN),
+    page("viewers:atlas-picture",     an_atlas,             SIGNED_IN),
     page("viewers:open-again",        a_view,               VIEWERS_OWNER),
     page("viewers:saved-list",        nothing,              SIGNED_IN),
     page("viewers:shared-with-me",    nothing,              SIGNED_IN),
@@ -813,6 +834,8 @@ ROWS: tuple[Row, ...] = (
     viewer("save",                    of(a_renewal),        (VIEWERS_OWNER, Out.REFUSED),
                                                             method="POST"),
     viewer("data",                    a_key,                (READERS, Out.OPEN)),
+    # Only of a proxy, and only where there is one.
+    viewer("authorise",               nothing,              (EVERYBODY, Out.HIDDEN)),
 )
 # fmt: on
 

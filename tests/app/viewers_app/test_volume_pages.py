@@ -292,7 +292,7 @@ def test_the_matrix_asks_the_database_the_same_for_many_volumes(
             a_product(channel, side=side)
     layers.publish_new_products()
 
-    with django_assert_max_num_queries(8):  # type: ignore[attr-defined]  # a context manager
+    with django_assert_max_num_queries(12):  # type: ignore[attr-defined]  # a context manager
         reasons(imaging_request, researcher)
 
 

@@ -140,17 +140,19 @@ def test_noise_is_measured_by_depth(tmp_path: Path) -> None:
     assert curves["noise"][6:] == pytest.approx([np.hypot(NOISE, 60)] * 6, rel=0.15)
 
 
-@pytest.mark.parametrize("value", [0, 65535])
-def test_blank_and_saturated_planes_are_assessed_without_a_figure_that_is_none(
+@pytest.mark.parametrize("value", [0, 300, 65535])
+def test_blank_and_saturated_planes_fail_without_a_figure_that_is_none(
     tmp_path: Path, value: int
 ) -> None:
     stacks.single_planes(tmp_path / "in", np.full((5, 40, 50), value, dtype=np.uint16))
 
-    _assess(tmp_path)
+    outputs = _assess(tmp_path)
 
     figures = _figures(tmp_path)
-    assert figures["signal_to_noise"]["verdict"] is None
-    assert figures["saturated"]["verdict"] == ("fail" if value else "pass")
+    assert outputs["verdict"] == "fail"
+    assert figures["signal_to_noise"]["value"] == 0
+    assert figures["stripes"]["verdict"] is None
+    assert figures["saturated"]["verdict"] == ("fail" if value == 65535 else "pass")
 
 
 def test_few_planes_are_read_the_first_and_the_last_among_them(tmp_path: Path) -> None:
@@ -278,3 +280,14 @@ def test_the_memory_is_what_is_predicted(tmp_path: Path) -> None:
         measured = peak_memory(root / "job", _spec(), root)
 
         assert measured <= results.assess(_spec(), shape[1:]) <= 2 * measured + 200_000_000
+
+
+def test_a_plane_less_is_measured_again_even_if_it_was_not_looked_at(tmp_path: Path) -> None:
+    _write(tmp_path / "in", _sample((6, 40, 50)))
+    _assess(tmp_path, _spec(planes=2))
+    before = _said(tmp_path)
+    sorted((tmp_path / "in").iterdir())[2].unlink()
+
+    _assess(tmp_path, _spec(planes=2))
+
+    assert _said(tmp_path) != before

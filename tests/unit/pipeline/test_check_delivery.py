@@ -441,3 +441,16 @@ def test_planes_missing_and_cut_short_count_together_against_a_group(delivery: P
         "missing": True,
         "truncated": False,
     }
+
+
+@pytest.mark.parametrize(
+    "counts", [{"planes": 10**12}, {"columns": 10**6, "rows": 10**6}, {"filter_index": 10**400}]
+)
+def test_counts_that_no_microscope_makes_are_bad_input(counts: dict[str, int]) -> None:
+    channel = {
+        "name": "488", "filter_index": 0, "left": True, "right": False, "columns": 1, "rows": 1,
+        "planes": 3, "z_step_um": None, "overlap": None, "pixel_um": None, **counts,
+    }  # fmt: skip
+
+    with pytest.raises(BadInput, match="Channel 488 has a count of 10"):
+        Expected.from_json([channel])

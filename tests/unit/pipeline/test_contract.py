@@ -56,6 +56,8 @@ def test_a_name_that_is_no_utf_8_arrives_as_readable_text() -> None:
         ({"surprise": 1}, "surprise"),
         ({"threads": 0}, "threads"),
         ({"threads": True}, "threads"),
+        ({"threads": 10**12}, "threads must be an integer of at most 4,096"),
+        ({"tasks": 10**12}, "tasks must be an integer of at most 10,000"),
         ({"contract": "1"}, "contract"),
         ({"name": "../a1"}, "name"),
         ({"name": ""}, "name"),

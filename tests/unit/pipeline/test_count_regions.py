@@ -266,6 +266,25 @@ def test_a_volume_on_another_grid_is_refused(tmp_path: Path, sample: dict[str, n
         _count(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("value", "dtype", "words"),
+    [
+        (np.nan, np.float32, "647 has values that are no numbers"),
+        (np.inf, np.float32, "647 has values that are no numbers"),
+        (1j, np.complex64, r"b\.tif holds complex64; grey values"),
+    ],
+)
+def test_a_volume_of_what_has_no_mean_is_refused(
+    tmp_path: Path, sample: dict[str, np.ndarray], value: complex, dtype: type, words: str
+) -> None:
+    volume = sample["b"].astype(dtype)
+    volume[1, 2, 3] = value
+    _write(tmp_path / "b.tif", volume)
+
+    with pytest.raises(BadInput, match=words):
+        _count(tmp_path)
+
+
 @pytest.mark.parametrize("text", ["x,y\n1,2\n", f"{','.join(table.NAMES)}\n1,2,3\n", ""])
 def test_a_table_that_is_none_is_refused(
     tmp_path: Path, sample: dict[str, np.ndarray], text: str

@@ -95,6 +95,37 @@ def test_a_cell_at_any_distance_from_a_border_is_found_once(axis: int) -> None:
         assert sum(len(part) for part in parts) == 1, shift
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("is_far", [False, True])
+def test_a_cell_cut_by_the_border_of_the_stack_is_found_in_its_voxels(
+    axis: int, *, is_far: bool
+) -> None:
+    """Its strongest voxel has no neighbor beyond; the table says a place that is in the stack."""
+    shape = (40, 60, 60)
+    cut = plan(shape, (4, 2, 2), 12)
+    length = shape[axis] * cut.voxel_um[axis]
+    for depth_um in (0, 1, 2, 3, 4, 5, 8):
+        at = np.array([80.0, 60.0, 60.0])
+        at[axis] = length - depth_um if is_far else depth_um
+        planes = tissue(at[None, ::-1], shape=shape, seed=2).planes
+
+        (cell,) = finding.find_cells(_whole(planes), cut, 8)
+
+        assert 0 < cell[2 - axis] < length
+        assert abs(cell[2 - axis] - at[axis]) < cut.voxel_um[axis]
+
+
+def _whole(planes: np.ndarray) -> finding.Tile:
+    return finding.Tile(planes, (0, 0, 0), tuple((0, n) for n in planes.shape))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 40), (2, 2, 2)])
+def test_a_stack_of_hardly_a_voxel_has_no_cells(shape: tuple[int, int, int]) -> None:
+    planes = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
+
+    assert len(finding.find_cells(_whole(planes), plan(shape, (4, 2, 2), 12), 8)) == 0
+
+
 def _part(planes: np.ndarray, cut: object, axis: int, ends: tuple[int, int]) -> np.ndarray:
     """The cells of one side of a border, seen with no more than the halo beyond it."""
     core = [(0, n) for n in planes.shape]
@@ -119,8 +150,7 @@ def test_slabs_and_tiles_change_nothing() -> None:
             seen = tuple(slice(o, b + h) for o, (_, b), h in zip(low, core, cut.halo, strict=True))
             tile = finding.Tile(brain.planes[seen], tuple(low), core)
             found.append(finding.find_cells(tile, cut, 8))
-    whole = finding.Tile(brain.planes, (0, 0, 0), tuple((0, n) for n in brain.planes.shape))
-    at_once = finding.find_cells(whole, cut, 8)
+    at_once = finding.find_cells(_whole(brain.planes), cut, 8)
 
     apart = {tuple(np.round(cell[:3], 3)) for part in found for cell in part}
     assert sum(len(part) for part in found) == len(apart)
@@ -366,3 +396,11 @@ def test_the_document_says_what_was_looked_for(tmp_path: Path) -> None:
     assert {key: said[key] for key in outputs.keys() - of_a_product} == {
         key: value for key, value in outputs.items() if key not in of_a_product
     }
+
+
+@pytest.mark.parametrize("side", [0.0004, 1e-9, 5e-324])
+def test_voxels_below_a_nanometre_are_refused(tmp_path: Path, side: float) -> None:
+    stacks.single_planes(tmp_path / "in", np.zeros((4, 16, 16), dtype=np.uint16))
+
+    with pytest.raises(BadInput, match="whole nanometres"):
+        _detect(tmp_path, voxel_um=[2, 2, side])

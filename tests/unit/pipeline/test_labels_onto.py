@@ -105,6 +105,7 @@ def test_the_counts_are_those_of_the_new_grid(tmp_path: Path) -> None:
         ({"axes": ["LR", "AP", "RL"]}, "not three different directions"),
         ({"size": [12.5, 21, 10]}, "whole numbers of voxels"),
         ({"size": [0, 21, 10]}, "three positive numbers"),
+        ({"size": [9, 21, 10**12]}, "at most 1,000,000 voxels"),
         ({"from_axes": None}, "from_axes must be three directions"),
     ],
 )

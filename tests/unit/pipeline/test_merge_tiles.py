@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -365,3 +366,23 @@ def test_a_full_disk_is_named_and_finished_once_there_is_room(tmp_path: Path) ->
         merge(disk, merge_spec(tiling, "d2"))
 
         assert np.array_equal(read_merged(disk / "merged"), expected)
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ({"planes": 10**12}, "planes must be at most 1,000,000"),
+        ({"columns": 10**12}, "columns must be at most 1,000,000"),
+        ({"columns": 10**6, "rows": 10**6}, "more than 10,000 tiles"),
+        ({"absent": [10**12]}, "absent must be at most 1,000,000"),
+    ],
+)
+def test_counts_that_no_microscope_makes_are_refused_at_once(
+    tmp_path: Path, counts: dict[str, object], words: str
+) -> None:
+    tiling = _tiling()
+    _delivery(tmp_path, tiling)
+    spec = merge_spec(tiling)
+
+    with pytest.raises(BadInput, match=words):
+        merge(tmp_path, replace(spec, inputs={**spec.inputs, **counts}))

@@ -12,6 +12,8 @@ import tifffile
 from pipeline.contract import OUT_OF_MEMORY, POOR_REGISTRATION, STEP_ERROR
 from pipeline.errors import BadInput, StepFailed
 from pipeline.registration import fitting
+from pipeline.runner import load_step
+from pipeline.workspace import Workspace
 from tests.unit.pipeline import registration_support as brains
 
 if TYPE_CHECKING:
@@ -138,12 +140,12 @@ def test_back_lies_on_the_grid_of_the_sample(registered: tuple[Path, JsonDict]) 
     assert np.corrcoef(result.ravel(), sample.ravel())[0, 1] > 0.96
 
 
-def _copying(root: Path, matrix: np.ndarray, *, first: str = ":") -> str:
+def _copying(root: Path, matrix: np.ndarray, *, first: str = ":", aside_mm: float = 0.0) -> str:
     """An engine whose transform about the middle is always this one; `first` is run before."""
     brains.need_elastix()
     size, um = list(reversed(brains.SHAPE)), brains.box_voxel_um()
     middle = np.array([5.7, 6.6, 4.0])
-    there = middle + brains.shift_of_pad() - matrix @ middle
+    there = middle + brains.shift_of_pad() - matrix @ middle + aside_mm
     (root / "affine").write_text(brains.affine_text(matrix, there, size, um))
     flat = brains.spline_text(np.zeros((3, 8, 8, 8)), [-2.0] * 3, 3.0, size, um)
     (root / "bspline").write_text(flat)
@@ -251,6 +253,21 @@ def test_a_failing_engine_is_named(
     assert not (tmp_path / "out/register").exists()
 
 
+def test_an_engine_that_says_nothing_is_named_in_the_progress(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If it hangs, this is all that people see until the time of the job is over."""
+    _given(tmp_path)
+    monkeypatch.setenv("LIGHTSERV_ELASTIX", str(brains.engine(tmp_path / "bin", "exit 1")))
+    given = brains.register_spec()
+    work = Workspace(tmp_path, given.name, 2, progress_file=tmp_path / "progress.json")
+
+    with pytest.raises(StepFailed):
+        load_step(given.step)(given, work)
+
+    assert json.loads((tmp_path / "progress.json").read_text())["label"] == "Affine, level 1 of 3"
+
+
 @pytest.mark.parametrize(
     ("matrix", "words"),
     [
@@ -267,6 +284,21 @@ def test_a_transform_that_no_brain_can_have_is_poor(
 
     with pytest.raises(StepFailed, match=words) as caught:
         brains.run_in(tmp_path, brains.register_spec(least_score=0))
+
+    assert caught.value.reason == POOR_REGISTRATION
+    assert "least_score" not in caught.value.message
+    assert (tmp_path / "out/register_rejected/overlay.png").exists()
+
+
+def test_a_result_without_anything_in_it_is_poor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transform leads out of the sample, so that all of the result is black."""
+    _given(tmp_path)
+    monkeypatch.setenv("LIGHTSERV_ELASTIX", _copying(tmp_path, np.eye(3), aside_mm=100))
+
+    with pytest.raises(StepFailed, match="score is 0") as caught:
+        brains.run_in(tmp_path, brains.register_spec())
 
     assert caught.value.reason == POOR_REGISTRATION
     assert (tmp_path / "out/register_rejected/overlay.png").exists()

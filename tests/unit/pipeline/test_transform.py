@@ -57,6 +57,15 @@ def test_the_channel_moves_as_the_registration_says(tmp_path: Path) -> None:
     assert "to_reference" not in outputs
 
 
+@pytest.mark.parametrize("dtype", [">u2", "i8", "u8", "f2", "f8"])
+def test_a_channel_of_any_type_of_numbers_is_taken(tmp_path: Path, dtype: str) -> None:
+    channel = _channel().astype(dtype)
+
+    result, _ = _transform(tmp_path, channel, inputs={})
+
+    assert np.abs(result.astype(float) - channel.astype(float)).max() <= 1
+
+
 def test_a_channel_of_smaller_voxels_lies_in_the_same_place(tmp_path: Path) -> None:
     channel = _channel()
     fine = channel.repeat(2, axis=0).repeat(2, axis=1).repeat(2, axis=2)

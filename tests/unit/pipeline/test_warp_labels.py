@@ -161,3 +161,17 @@ def test_a_second_run_returns_at_once(tmp_path: Path, monkeypatch: pytest.Monkey
     )
 
     assert brains.run_in(tmp_path, given) == first
+
+
+def test_sides_of_an_earlier_run_do_not_stay_beside_other_labels(tmp_path: Path) -> None:
+    _warp(tmp_path, _annotation(), axes=["LR", "AP", "DV"])
+    first = _warp(tmp_path, _annotation(), shift=0.2)
+    left = sorted(path.name for path in (tmp_path / "out").glob("hemispheres*"))
+    (tmp_path / "out/hemispheres.tif").write_bytes(b"of another time")
+
+    again = _warp(tmp_path, _annotation(), shift=0.2)
+
+    assert left == []
+    assert "hemispheres" not in first
+    assert again == first
+    assert not (tmp_path / "out/hemispheres.tif").exists()

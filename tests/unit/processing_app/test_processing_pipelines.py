@@ -319,7 +319,7 @@ def test_what_was_stitched_is_corrected_as_was_entered():
     first = steps["correct-488"]
     assert first.inputs == {"folder": stitched, "flat": f"{stitched}/flat.tiff"}
     assert first.parameters["sigma"] == [128.0, 256.0]
-    assert first.outputs["planes"].endswith("Ex_488_Em_0_corrected")
+    assert first.outputs["planes"].endswith("/full_sizedatafld/Ex_488_Em_0_corrected")
     assert steps["correct-642"].parameters["flat_from"] == "estimated"
     assert steps["view-corrected-488"].product["kind"] == "corrected"
     assert steps["register"].inputs["volume"] == steps["downsize-488"].outputs["volume"]
@@ -334,3 +334,15 @@ def test_lavision_and_smartspim_do_not_get_into_each_others_way():
         for step in lightsheet_steps(FOLDER, everything, wanted)
     )
     assert all("brain" not in step.key for step in stitching_steps(FOLDER, everything))
+
+
+def test_rounds_with_other_corrections_never_share_a_folder():
+    planes = [
+        step.outputs["planes"]
+        for number in (1, 2)
+        for step in correction_steps(FOLDER, SCAN, Wanted(number), Corrections())
+        if step.name == "correct"
+    ]
+
+    assert len(planes) == len(set(planes)) == 4
+    assert all("/output/processing_request_" in place for place in planes)

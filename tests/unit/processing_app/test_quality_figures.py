@@ -38,8 +38,11 @@ def test_a_curve_is_broken_where_there_is_no_value():
 
 
 @pytest.mark.parametrize(
-    "y", [[5, 5, 5], [0, 0, 0], [-1e-9, 0, 1e-9], [1e14, 2e14, 3e14], [-3, -2, -1]]
-)
+    "y",
+    [[5, 5, 5], [0, 0, 0], [-1e-9, 0, 1e-9], [1e14, 2e14, 3e14], [-3, -2, -1], [5e-324, 0, 5e-324],
+     [1e-310, -1e-310, 0], [1e-200, 1e14, 1e-31], [1e14, 1e14 + 1 / 64, 1e14],
+     [1, 1.0000000000000002, 1], [5e-324, 1e-30, -1e-30]],
+)  # fmt: skip
 def test_any_range_of_values_is_drawn(y):
     (curve,) = read({"quality": {"curves": [{"label": "c", "x": [1, 2, 3], "y": y}]}}).curves
 
