@@ -15,9 +15,9 @@ from typing import Any, Final
 from core_app.errors import Invalid
 from core_app.exports import BOM
 from viewers_app import sources
-from viewers_app.sources import State
+from viewers_app.rendering import State
+from viewers_app.specs import ANNOTATION
 
-ANNOTATION: Final = "annotation"
 FIRST, SECOND, RADII = "Coordinate 1", "Coordinate 2", "Ellipsoid Dimensions"
 DESCRIPTION, IDS, NAMES, TYPE = "Description", "Segment IDs", "Segment Names", "Type"
 COLUMNS: Final = (FIRST, SECOND, RADII, DESCRIPTION, IDS, NAMES, TYPE)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from core_app.errors import Invalid
 from viewers_app import sources
-from viewers_app.sources import State
+from viewers_app.rendering import State
 
 DEEPEST: Final = 32
 LONGEST_TEXT: Final = 20_000  # of a shader, which is the longest that people write

@@ -22,20 +22,6 @@ def state_for(session: ViewerSession, rows: Sequence[Layer], screen: Screen) -> 
     return state_of(spec_for(session, rows), screen)
 
 
-def spec_for(session: ViewerSession, rows: Sequence[Layer]) -> ViewerSpec:
-    """Return what this view shows, as its recipe and options say."""
-    options = session.options
-    arrangement = options.get("arrangement")
-    known = arrangement if arrangement in ARRANGEMENTS else ""
-    overlaid = options.get("overlaid")
-    return spec_of(
-        session.title,
-        rows,
-        template_of(session.recipe, str(known)),
-        frozenset(map(str, overlaid)) if isinstance(overlaid, list) else None,
-    )
-
-
 def words_on_missing(session: ViewerSession, rows: Sequence[Layer]) -> str:
     """Return a sentence about what was saved and is not shown; "" if all of it is.
 
@@ -53,3 +39,17 @@ def names_missing(version: SavedVersion, rows: Sequence[Layer]) -> list[str]:
     uuids = {str(layer.uuid) for layer in rows}
     saved = documents.volumes_of(version.document)
     return [name for uuid, name in saved.items() if uuid not in uuids]
+
+
+def spec_for(session: ViewerSession, rows: Sequence[Layer]) -> ViewerSpec:
+    """Return what this view shows, as its recipe and options say."""
+    options = session.options
+    arrangement = options.get("arrangement")
+    known = arrangement if arrangement in ARRANGEMENTS else ""
+    overlaid = options.get("overlaid")
+    return spec_of(
+        session.title,
+        rows,
+        template_of(session.recipe, str(known)),
+        frozenset(map(str, overlaid)) if isinstance(overlaid, list) else None,
+    )

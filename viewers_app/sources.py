@@ -3,9 +3,6 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-# What the client understands, as JSON.
-State = dict[str, Any]
-
 LAYER: Final = "layer:"
 LOCAL: Final = ("local://annotations", "local://equivalences")
 # Of an object: what belongs to the view, and never fetches anything.

@@ -15,8 +15,8 @@ from core_app.errors import Invalid, NotAllowed, NotReady
 from core_app.models import User
 from viewers_app import annotations, documents, rights, selectors
 from viewers_app.models import SavedVersion, SavedView, ViewerSession
+from viewers_app.rendering import State
 from viewers_app.services.sessions import MOST_LAYERS
-from viewers_app.sources import State
 
 MOST_VIEWS = 500
 MOST_VERSIONS = 200
