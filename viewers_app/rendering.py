@@ -6,7 +6,7 @@ Pure.
 from collections import Counter
 from typing import Any, Final
 
-from viewers_app.specs import ANNOTATION, SEGMENTATION, LayerSpec, Template, ViewerSpec
+from viewers_app.specs import ANNOTATION, OVERLAY, SEGMENTATION, LayerSpec, Template, ViewerSpec
 
 State = dict[str, Any]
 
@@ -56,17 +56,28 @@ void main() {
 def layers_of(spec: ViewerSpec, *, are_sheets_apart: bool) -> list[State]:
     """Return the client's layers, those that lie on top last.
 
-    Light sheets of a channel in one panel share its brightness.
+    Light sheets of a channel in one panel share its brightness; gray channels in one panel share
+    that of one, for white and white would add up to white.
     """
     sheets = Counter((layer.kind, layer.channel) for layer in spec.layers)
+    channels = _gray_in_one_place(spec)
     ordered = sorted(spec.layers, key=lambda layer: ORDER.get(layer.type, 0))
     drawn: list[tuple[int, State]] = []
     for layer in ordered:
         weight = 1.0 if are_sheets_apart else 1 / sheets[layer.kind, layer.channel]
+        weight /= max(channels[layer.space], 1)
         drawn.append((ORDER.get(layer.type, 0), _layer(layer, spec.template, weight=weight)))
         if layer.type == SEGMENTATION and spec.template.outlines:
             drawn.append((2, _borders(layer, inverted=spec.template.inverted)))
     return [state for _, state in sorted(drawn, key=lambda pair: pair[0])]
+
+
+def _gray_in_one_place(spec: ViewerSpec) -> Counter[str]:
+    """Return how many channels are added up in gray in each space."""
+    if spec.template.in_color or spec.template.arrangement != OVERLAY:
+        return Counter()
+    images = {(one.space, one.kind, one.channel) for one in spec.layers if one.is_image}
+    return Counter(space for space, _, _ in images)
 
 
 def borders_name(layer: LayerSpec) -> str:
