@@ -77,6 +77,7 @@ _OF_ROLE: dict[Role, dict[str, tuple[str, ...]]] = {
         **_INSTRUMENTS,
         "imaging_app.imagingrequest": WORK,
         "processing_app.run": WORK,
+        "viewers_app.sharelink": WORK,
         "core_app.mail": VIEW,
         "core_app.user": KEEP,
         "core_app.lab": KEEP,
@@ -87,6 +88,7 @@ _OF_ROLE: dict[Role, dict[str, tuple[str, ...]]] = {
         "processing_app.run": VIEW,
         **_CLUSTERS,
         "viewers_app.viewersession": WORK,
+        "viewers_app.sharelink": WORK,
     },
 }
 

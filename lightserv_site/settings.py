@@ -210,6 +210,19 @@ VIEWER_COOKIE_NAME = "__Host-viewer" if _HTTPS else "lightserv_viewer"
 VIEWER_COOKIE_AGE_S = env.integer("VIEWER_COOKIE_AGE", default=900, minimum=30)
 VIEWER_MAX_AGE_S = env.integer("VIEWER_MAX_AGE_SECONDS", default=43_200, minimum=60)
 VIEWER_TICKET_AGE_S = 60
+# Who sends the bytes of volumes: the site itself, or nginx, which asks the site who may have them
+# and writes down what it sent.
+DATA_SERVER = env.choice("DATA_SERVER", ["django", "nginx"], default="django")
+DATA_ACCESS_LOG = env.text("DATA_ACCESS_LOG", default="")
+# A view that nobody looks at, and of which nothing is fetched, ends after this time.
+VIEWER_IDLE_S = env.integer("VIEWER_IDLE_SECONDS", default=7_200, minimum=60)
+VIEWER_START_TIMEOUT_S = env.integer("VIEWER_START_TIMEOUT", default=60, minimum=5)
+# Views with a process of their own.
+VIEWER_MAX_PER_USER = env.integer("VIEWER_MAX_PER_USER", default=3, minimum=1)
+VIEWER_MAX_TOTAL = env.integer("VIEWER_MAX_TOTAL", default=40, minimum=1)
+VIEWER_SHARE_DEFAULT_DAYS = env.integer("VIEWER_SHARE_DEFAULT_DAYS", default=14, minimum=1)
+VIEWER_SHARE_MAX_DAYS = env.integer("VIEWER_SHARE_MAX_DAYS", default=90, minimum=1)
+VIEWER_STATE_MAX_BYTES = env.integer("VIEWER_STATE_MAX_BYTES", default=2**20, minimum=2**14)
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -268,7 +281,10 @@ if CLUSTER == "slurm-ssh":
         because="CLUSTER=slurm-ssh",
     )
 
-LAUNCHER = env.choice("LAUNCHER", ["static"], default="static")
+LAUNCHER = env.choice("LAUNCHER", ["static", "process", "docker", "memory"], default="static")
+LAUNCHER_URL = env.text("LAUNCHER_URL", default="")
+LAUNCHER_KEYS = env.secret("LAUNCHER_KEYS", default="")
+LAUNCHER_FOLDER = VAR_DIR / "processes"
 DATAJOINT_ENABLED = env.flag("DATAJOINT_ENABLED", default=False)
 
 

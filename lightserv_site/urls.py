@@ -16,6 +16,7 @@ urlpatterns = [
     path("imaging/", include("imaging_app.urls")),
     path("processing/", include("processing_app.urls")),
     path("viewers/", include("viewers_app.urls")),
+    path("", include("viewers_app.urls_short")),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("healthz", facility.healthz),

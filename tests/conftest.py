@@ -17,6 +17,8 @@ django.setup()
 
 pytest_plugins = [
     "tests.support.browser",
+    "tests.support.docker",
+    "tests.support.launchers",
     "tests.support.mariadb",
     "tests.support.people",
     "tests.support.slurm",
@@ -33,6 +35,7 @@ MARKER_OF = {
     "slurm": "slurm",
     "slurm_without_accounting": "slurm",
     "docker_engine": "docker",
+    "docker_site": "docker",
     "nginx": "nginx",
     "chromium": "browser",
     "real_data": "realdata",
@@ -58,12 +61,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if fixture in MARKER_OF:
                 item.add_marker(MARKER_OF[fixture])
         _keep_together(item)
+        _wait_for_images(item)
         _keep_seeds(item)
 
 
 def _keep_together(item: pytest.Item) -> None:
     if any(mark.name in ONE_BY_ONE for mark in item.iter_markers()):
         item.add_marker(pytest.mark.xdist_group("one_by_one"))
+
+
+def _wait_for_images(item: pytest.Item) -> None:
+    """The first test with Docker makes a base image, which takes minutes on a busy machine."""
+    if item.get_closest_marker("docker"):
+        item.add_marker(pytest.mark.timeout(900))
 
 
 def _keep_seeds(item: pytest.Item) -> None:

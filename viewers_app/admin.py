@@ -10,8 +10,8 @@ from unfold.admin import ModelAdmin
 
 from core_app.errors import DomainError
 from core_app.http import person
-from viewers_app.models import DataLayer, ViewerSession
-from viewers_app.services import sessions
+from viewers_app.models import DataLayer, ShareLink, ViewerSession
+from viewers_app.services import sessions, sharing
 
 
 class LookOnly(ModelAdmin):  # type: ignore[misc]  # unfold has no type hints
@@ -88,3 +88,27 @@ class ViewerSessionAdmin(LookOnly):
         messages.success(
             request, f"{stopped} views stopped. Their owners lose the data within 30 s."
         )
+
+
+@admin.register(ShareLink)
+class ShareLinkAdmin(LookOnly):
+    """Links by which others open views, to look at and to end. No token is kept."""
+
+    list_display = ["hint", "view", "created_by", "scope", "expires_at", "uses", "last_used_at"]
+    list_filter = ["scope"]
+    list_select_related = ["view", "created_by"]
+    search_fields = ["view__name", "created_by__username", "note", "people__username"]
+    date_hierarchy = "created_at"
+    actions = ["revoke"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: object = None) -> list[str]:
+        shown = super().get_readonly_fields(request, obj)
+        return [*(name for name in shown if name != "digest"), "people"]
+
+    @admin.action(description="Revoke these links", permissions=["change"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ShareLink]) -> None:
+        """End each link for good."""
+        links = list(queryset)
+        for link in links:
+            sharing.revoke(link)
+        messages.success(request, f"{len(links)} links revoked. Their data ends within 30 s.")

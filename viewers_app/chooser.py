@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from core_app.models import User
 from imaging_app.models import ImagingChannel
 from imaging_app.states import ImagingState
-from processing_app.models import Product, Run, Step
+from processing_app import selectors as processing
+from processing_app.failures import failure_of
+from processing_app.models import Atlas, Product, Step
 from processing_app.pipelines import MERGED_SHEETS
-from processing_app.states import RunState
+from processing_app.selectors import RunView
+from processing_app.states import AttemptState, RunState
 from requests_app.models import Sample
+from viewers_app.described import atlases_of
 from viewers_app.models import DataLayer
+from viewers_app.rounds import Rounds, rounds_of
 from viewers_app.selectors import TO_SAMPLE, visible_layers
 
 SIDES = ("left", "right", "")
@@ -45,11 +50,23 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A volume to tick, or the reason why there is none: `token` is its icon, `why` its words."""
+    """A volume to tick, or the reason why there is none: `token` is its icon, `why` its words.
+
+    `atlas` can be laid over the volume. `run` was to make it: `percent` of it is done, or it
+    failed for the reason in `detail`.
+    """
 
     layer: DataLayer | None
     token: str = ""
     why: str = ""
+    atlas: Atlas | None = None
+    run: RunView | None = None
+    detail: str = ""
+
+    @property
+    def percent(self) -> int:
+        """Return how much of the run is done, while it is at work."""
+        return self.run.percent if self.run and self.run.is_active else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +91,20 @@ class Known:
     """What is known of a sample's volumes: to be seen, meant to be made by runs, made at all."""
 
     layers: dict[Place, DataLayer]
-    runs: dict[Place, Run]
+    atlases: dict[int, Atlas]
+    runs: dict[Place, RunView]
     made: frozenset[Place]
 
 
-def matrices_of(sample: Sample, *, to: User) -> list[Matrix]:
-    """Return one matrix for each objective and orientation of each round of imaging."""
-    known = Known(_layers_of(sample, to), _runs_of(sample), _made_of(sample))
+def matrices_of(sample: Sample, *, to: User, rounds: Rounds | None = None) -> list[Matrix]:
+    """Return one matrix for each objective and orientation of each round of imaging.
+
+    Of rounds of processing it shows the one chosen.
+    """
+    rounds = rounds or rounds_of(sample)
+    layers = _layers_of(sample, to, rounds)
+    atlases = atlases_of(layer.product for layer in layers.values())
+    known = Known(layers, atlases, _runs_of(sample, to, rounds), _made_of(sample))
     groups: dict[tuple[int, bool], list[ImagingChannel]] = {}
     for channel in _channels_of(sample):
         groups.setdefault((channel.resolution_id, channel.ventral_up), []).append(channel)
@@ -99,21 +123,26 @@ def _channels_of(sample: Sample) -> Iterable[ImagingChannel]:
     )
 
 
-def _layers_of(sample: Sample, to: User) -> dict[Place, DataLayer]:
-    # Of several rounds of processing the newest is shown.
-    rows = visible_layers(to=to).filter(**{TO_SAMPLE: sample})
-    rows = rows.order_by("product__step__run__processing_request__number", "product__step__run_id")
-    return {(x.product.channel_id, x.product.kind, x.product.side): x for x in rows}
+def _layers_of(sample: Sample, to: User, rounds: Rounds) -> dict[Place, DataLayer]:
+    rows = visible_layers(to=to).filter(**{TO_SAMPLE: sample}).order_by("product__step__run_id")
+    return {
+        (x.product.channel_id, x.product.kind, x.product.side): x
+        for x in rows
+        if rounds.has(x.product.step.run)
+    }
 
 
-def _runs_of(sample: Sample) -> dict[Place, Run]:
+def _runs_of(sample: Sample, to: User, rounds: Rounds) -> dict[Place, RunView]:
     """Return the newest run that is, or was, to make each volume."""
-    steps = (
-        Step.objects.filter(run__imaging_request__sample=sample)
-        .select_related("run")
-        .order_by("run_id")
-    )
-    return {_place(step): step.run for step in steps if step.product}
+    rows = processing.visible_runs(to=to).filter(imaging_request__sample=sample)
+    runs = [processing.overview(run) for run in processing.with_steps(rows).order_by("pk")]
+    return {
+        _place(view.step): run
+        for run in runs
+        if rounds.has(run.run)
+        for view in run.steps
+        if view.step.product
+    }
 
 
 def _made_of(sample: Sample) -> frozenset[Place]:
@@ -167,13 +196,13 @@ def _cell(channel: ImagingChannel, column: Column, known: Known) -> Cell:
     place = (channel.pk, column.kind, column.side)
     layer = known.layers.get(place)
     if layer:
-        return Cell(layer)
+        return Cell(layer, atlas=known.atlases.get(layer.product_id))
     if place in known.made and _is_open_again(channel):
         return Cell(None, *OUTDATED)
     run = known.runs.get(place)
     if run is None and column.kind in OF_ONE_CHANNEL and _is_elsewhere(column, known):
         return Cell(None, *OF_ANOTHER)
-    return Cell(None, *_why_not(channel, column.side, run))
+    return _cell_without(channel, column.side, run)
 
 
 def _is_elsewhere(column: Column, known: Known) -> bool:
@@ -185,12 +214,22 @@ def _is_open_again(channel: ImagingChannel) -> bool:
     return channel.resolution.imaging_request.state == ImagingState.IN_PROGRESS
 
 
-def _why_not(channel: ImagingChannel, side: str, run: Run | None) -> tuple[str, str]:
+def _cell_without(channel: ImagingChannel, side: str, run: RunView | None) -> Cell:
     imaging = channel.resolution.imaging_request.state
     if side and side not in channel.sides:
-        return ("skipped", "Sheet not used")
+        return Cell(None, "skipped", "Sheet not used")
     if imaging in {ImagingState.SKIPPED, ImagingState.CANCELLED}:
-        return ("skipped", "Not imaged")
-    if imaging != ImagingState.COMPLETE and run is None:
-        return ("waiting", "Not imaged yet")
-    return WHY_NOT[RunState(run.state)] if run else NOT_STARTED
+        return Cell(None, "skipped", "Not imaged")
+    if run:
+        return Cell(None, *WHY_NOT[RunState(run.run.state)], run=run, detail=_failure_of(run))
+    if imaging != ImagingState.COMPLETE:
+        return Cell(None, "waiting", "Not imaged yet")
+    return Cell(None, *NOT_STARTED)
+
+
+def _failure_of(run: RunView) -> str:
+    """Return in a few words why a run failed."""
+    if run.run.state != RunState.FAILED:
+        return ""
+    failed = [step.latest for step in run.steps if step.state == AttemptState.FAILED]
+    return next((failure_of(attempt.reason).words for attempt in failed if attempt), "")

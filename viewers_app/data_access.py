@@ -8,8 +8,7 @@ from threading import Lock
 from uuid import UUID
 
 from core_app.paths import DataPath
-from core_app.roles import Action, can
-from viewers_app import selectors
+from viewers_app import rights, selectors
 
 VERDICT_AGE_S = 30.0
 MOST_VERDICTS = 10_000
@@ -25,11 +24,15 @@ class Access(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer for one viewer and one volume; the rest is set only if it is allowed."""
+    """The answer for one viewer and one volume; the rest is set only if it is allowed.
+
+    `view` is the one that allows it: what is fetched counts as its activity.
+    """
 
     access: Access
     folder: DataPath | None = None
     made: str = ""
+    view: UUID | None = None
 
 
 # The views that a cookie names, and the volume that is asked for.
@@ -82,10 +85,15 @@ def verdict_on(named: frozenset[UUID], layer: UUID, *, anew: bool = False) -> Ve
 
 
 def _judge(named: Collection[UUID], uuid: UUID) -> Verdict:
-    person = selectors.person_viewing(named)
-    if person is None:
+    views = list(selectors.live_views(named))
+    if not views:
         return NOBODY
     layer = selectors.find_layer(uuid)
-    if layer is None or not can(person, Action.SEE_VOLUMES, layer.request):
+    if layer is None:
         return HIDDEN
-    return Verdict(Access.ALLOWED, layer.folder, layer.made)
+    allowing = [view for view in views if rights.may_fetch(view, layer)]
+    if not allowing:
+        return HIDDEN
+    # Several views may show it; the newest of those that do counts as its visitor.
+    showing = [view for view in allowing if str(uuid) in view.layer_uuids] or allowing
+    return Verdict(Access.ALLOWED, layer.folder, layer.made, showing[0].uuid)

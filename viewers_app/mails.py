@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 
 from django.urls import reverse
+from django.utils import timezone
 
-from core_app.notices import Letter, tell
+from core_app.models import User
+from core_app.notices import Letter, of_person, tell
 from core_app.notices.letters import shortened
 from imaging_app.models import ImagingRequest
 from requests_app.addressees import address_of, correspondents, named
-from viewers_app.models import DataLayer
+from viewers_app.models import DataLayer, ShareLink
 
 
 def tell_viewable(imaging_request: ImagingRequest, layers: Iterable[DataLayer]) -> None:
@@ -40,3 +42,20 @@ def _volume(layer: DataLayer) -> str:
     sheet = f", {side} light sheet" if side else ""
     up = ", ventral side up" if channel.ventral_up else ""
     return f"{channel.resolution.objective.name}, channel {channel.wavelength.name}{up}{sheet}"
+
+
+def tell_shared(link: ShareLink, people: Iterable[User]) -> None:
+    """Tell those whom a link names. They are known by their sign-in, so no token is in the mail."""
+    sender, view = link.created_by, link.view
+    letter = Letter(
+        subject=f"{sender} shares a view with you: {shortened(view.name)}",
+        opening=f"{sender} shares the view “{view.name}” of light-sheet volumes with you.",
+        facts=(("Until", f"{timezone.localtime(link.expires_at):%Y-%m-%d}"),),
+        quote_title="Note" if link.note else "",
+        quote=link.note,
+        closing=("Sign in, then press Open.",),
+        links=(("The view", reverse("saved-view", args=[view.uuid])),),
+    )
+    why = f"{sender} named you when sharing this view"
+    recipients = [of_person(person, why=why) for person in people]
+    tell("view-shared", letter, recipients, root_id=None, once=f"share link {link.pk}")

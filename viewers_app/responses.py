@@ -1,11 +1,12 @@
 """Bytes of one open file as an HTTP answer: ranges, validators, bounded memory."""
 
+import io
 import os
 from typing import BinaryIO
 
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
 
-from viewers_app import ranges
+from viewers_app import compressed, ranges
 
 BLOCK_BYTES = 256 * 1024
 
@@ -34,23 +35,54 @@ class Bytes(FileResponse):
 
 
 def file_answer(
-    request: HttpRequest, file: BinaryIO, *, content_type: str, cache_control: str
+    request: HttpRequest,
+    file: BinaryIO,
+    *,
+    content_type: str,
+    cache_control: str,
+    encoding: str = "",
 ) -> HttpResponseBase:
-    """Answer GET or HEAD with the file, a part of it, or 304 or 416. Takes over the open file."""
+    """Answer GET or HEAD with the file, a part of it, or 304 or 416. Takes over the open file.
+
+    `encoding` says how the file is compressed. Such a file is sent as it is, or inflated for who
+    does not take that; always as a whole, for a part of it would be a part of something else.
+    """
     status = os.fstat(file.fileno())
     etag = ranges.etag_of(status)
+    size, headers, source = status.st_size, dict(request.headers), file
+    if encoding:
+        headers.pop("Range", None)
+        if not compressed.accepts(headers.get("Accept-Encoding", ""), encoding):
+            source, size = _inflated(file, encoding)
+            etag, encoding = f'{etag[:-1]}-inflated"', ""
+        is_compressed = True
+    else:
+        is_compressed = False
     method = request.method or ""
-    answer = ranges.answer(method, request.headers, size=status.st_size, etag=etag)
+    answer = ranges.answer(method, headers, size=size, etag=etag)
     response: HttpResponseBase
     if method == "GET" and answer.span:
-        response = Bytes(Slice(file, answer.span), status=answer.status, content_type=content_type)
+        response = Bytes(
+            Slice(source, answer.span), status=answer.status, content_type=content_type
+        )
     else:
-        file.close()
+        source.close()
         response = HttpResponse(status=answer.status, content_type=content_type)
-    _describe(response, answer, size=status.st_size)
+    _describe(response, answer, size=size)
+    if is_compressed:
+        response["Accept-Ranges"] = "none"
+        response["Vary"] = "Accept-Encoding"
+    if encoding:
+        response["Content-Encoding"] = encoding
     response["ETag"] = etag
     response["Cache-Control"] = cache_control
     return response
+
+
+def _inflated(file: BinaryIO, encoding: str) -> tuple[BinaryIO, int]:
+    with file:
+        content = compressed.inflated(file, encoding)
+    return io.BytesIO(content), len(content)
 
 
 def _describe(response: HttpResponseBase, answer: ranges.Answer, *, size: int) -> None:

@@ -8,8 +8,8 @@ from django.db.models import Max, Q, QuerySet
 from core_app.models import User
 from requests_app.models import Sample
 from requests_app.selectors import visible_requests
-from viewers_app.models import DataLayer, ViewerSession
-from viewers_app.neuroglancer import LayerSpec, ViewerSpec
+from viewers_app import rights
+from viewers_app.models import AtlasLayer, DataLayer, Layer, ViewerSession
 from viewers_app.orientations import AXES
 from viewers_app.states import SessionState
 
@@ -44,9 +44,21 @@ def pictured_layers(*, to: User) -> QuerySet[DataLayer]:
     return visible_layers(to=to).exclude(product__thumbnail="")
 
 
-def find_layer(uuid: UUID) -> DataLayer | None:
+def atlas_layers() -> QuerySet[AtlasLayer]:
+    """Return the volumes of the atlases that are installed, with these."""
+    rows = AtlasLayer.objects.select_related("atlas")
+    return rows.exclude(atlas__checksum="").exclude(atlas__template_path="")
+
+
+def find_layer(uuid: UUID) -> Layer | None:
     """Return the layer whoever asks; the caller judges the rights."""
-    return layers().filter(uuid=uuid).first()
+    return layers().filter(uuid=uuid).first() or atlas_layers().filter(uuid=uuid).first()
+
+
+def find_layers(uuids: Sequence[str]) -> list[Layer]:
+    """Return those of these layers that exist, in their order; the caller judges the rights."""
+    found: list[Layer] = [*layers().filter(uuid__in=uuids), *atlas_layers().filter(uuid__in=uuids)]
+    return sorted(found, key=lambda layer: uuids.index(str(layer.uuid)))
 
 
 def samples_with_layers(*, to: User) -> QuerySet[Sample]:
@@ -77,50 +89,42 @@ def _worth(layer: DataLayer) -> tuple[int, int, bool, int]:
     )
 
 
+def views() -> QuerySet[ViewerSession]:
+    """Return all views with what their rights follow from."""
+    return ViewerSession.objects.select_related("owner", "share__created_by", "share__view")
+
+
 def live_views(named: Collection[UUID]) -> Iterator[ViewerSession]:
     """Return those of these views that are live, the newest first."""
-    rows = ViewerSession.objects.select_related("owner").filter(uuid__in=named)
-    return (view for view in rows.filter(state=SessionState.READY) if view.is_live)
+    rows = views().filter(uuid__in=named, state=SessionState.READY)
+    return (view for view in rows if view.is_live)
+
+
+def find_view(uuid: UUID) -> ViewerSession | None:
+    """Return the view whoever asks; the caller judges whose it is."""
+    return views().filter(uuid=uuid).first()
 
 
 def session_of(uuid: UUID, *, owner: User) -> ViewerSession | None:
     """Return the person's own view."""
-    return ViewerSession.objects.select_related("owner").filter(uuid=uuid, owner=owner).first()
+    return views().filter(uuid=uuid, owner=owner).first()
 
 
-def is_a_view(uuid: UUID) -> bool:
-    """Return True if a view of this address exists, whoever opened it."""
-    return ViewerSession.objects.filter(uuid=uuid).exists()
+def layers_of(session: ViewerSession) -> list[Layer]:
+    """Return the view's layers that its visitor may still see, in the order chosen."""
+    found = find_layers(session.layer_uuids)
+    return [layer for layer in found if rights.may_fetch(session, layer)]
 
 
-def person_viewing(named: Collection[UUID]) -> User | None:
-    """Return whose views a browser names, if one of them is live."""
-    view = next(live_views(named), None)
-    return view.owner if view else None
-
-
-def layers_of(session: ViewerSession) -> list[DataLayer]:
-    """Return the view's layers that its owner may still see, in the order chosen."""
-    uuids = session.layer_uuids
-    rows = visible_layers(to=session.owner).filter(uuid__in=uuids)
-    return sorted(rows, key=lambda layer: uuids.index(str(layer.uuid)))
-
-
-def spec_of(title: str, rows: Sequence[DataLayer]) -> ViewerSpec:
-    """Return what the client is told, with the facts of the products as they are now."""
-    specs = tuple(
-        _layer_spec(layer, name) for layer, name in zip(rows, unique_names(rows), strict=True)
-    )
-    return ViewerSpec(title, specs, orientation_of(rows[0]) if rows else "horizontal")
-
-
-def orientation_of(layer: DataLayer) -> str:
+def orientation_of(layer: Layer) -> str:
     """Return how the volume is stored: as the step says, else as the channel was imaged."""
+    if isinstance(layer, AtlasLayer):
+        return layer.atlas.orientation
     stored = layer.product.facts.get("orientation")
     return stored if stored in AXES else layer.channel.orientation
 
 
-def unique_names(rows: Sequence[DataLayer]) -> list[str]:
+def unique_names(rows: Sequence[Layer]) -> list[str]:
     """Return short names, as long as they have to be to tell these layers apart."""
     for parts in range(1, 5):
         names = [" ".join(_name_parts(layer)[:parts]) for layer in rows]
@@ -129,25 +133,9 @@ def unique_names(rows: Sequence[DataLayer]) -> list[str]:
     return [f"{layer.name} {str(layer.uuid)[:8]}" for layer in rows]
 
 
-def _name_parts(layer: DataLayer) -> tuple[str, str, str, str]:
+def _name_parts(layer: Layer) -> tuple[str, ...]:
+    if isinstance(layer, AtlasLayer):
+        return (layer.name, layer.atlas.name)
     up = "ventral up" if layer.channel.ventral_up else "dorsal up"
     objective = layer.channel.resolution.objective.name
     return (layer.name, layer.product.kind, f"{objective} {up}", layer.sample.name)
-
-
-def _layer_spec(layer: DataLayer, name: str) -> LayerSpec:
-    product = layer.product
-    x, y, z = (int(count) for count in product.shape_xyz)
-    voxel_x, voxel_y, voxel_z = (float(size) for size in product.voxel_nm_xyz)
-    return LayerSpec(
-        uuid=str(layer.uuid),
-        name=name,
-        kind=product.kind,
-        channel=str(layer.channel.pk),
-        shape_xyz=(x, y, z),
-        voxel_nm_xyz=(voxel_x, voxel_y, voxel_z),
-        window=(product.window_low, product.window_high),
-        color=layer.channel.wavelength.color,
-        side=product.side,
-        type=product.layer_type,
-    )

@@ -35,6 +35,17 @@ def test_every_requirement_is_pinned(file):
     assert [line for line in lines_of(file) if not REQUIREMENT.fullmatch(line)] == []
 
 
+@pytest.mark.parametrize("file", ["launcher/requirements.txt", "docker/viewer/requirements.txt"])
+def test_a_service_of_its_own_has_the_versions_of_the_site(file):
+    ours = dict(line.split("==") for line in lines_of("requirements.txt") if "[" not in line)
+    theirs = dict(line.split("==") for line in lines_of(file))
+
+    shared = set(ours) & set(theirs)
+
+    assert shared
+    assert {name: theirs[name] for name in shared} == {name: ours[name] for name in shared}
+
+
 @pytest.mark.parametrize("name", sorted(names_in("requirements.txt")))
 def test_a_dependency_has_its_reason_and_licence(name):
     page = source.text("docs/adr/0008-dependencies.md")

@@ -153,7 +153,7 @@ def test_a_brain_goes_from_the_form_to_the_viewer(
     drive_until_over(Run.objects.processing().get())
     # The page moves by itself: nobody reloads it.
     asking.get_by_role("link", name="Look at the volumes").click(timeout=15_000)
-    asking.get_by_role("button", name="Open").first.click()
+    asking.get_by_role("button", name="Open", exact=True).click()
     asking.wait_for_url(f"{settings.VIEWER_URL}/view/**", timeout=15_000)
 
     frame = client_of(asking)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page
 
-from tests.support import instruments
+from tests.support import instruments, volumes
 from tests.support import world as worlds
 from tests.support.browser import accessibility_problems
 from tests.support.world import Person, World
@@ -23,6 +23,12 @@ def an_instrument_with_a_history(world: World) -> str:
     for ago, value in ((60, 6.1), (30, 6.4), (2, 6.0)):
         instruments.a_calibration(by=by, ago=ago, value=value)
     return "/imaging/instruments/lavision/"
+
+
+def an_atlas_to_open() -> str:
+    """Return the page of atlases with one on it."""
+    volumes.an_atlas_with_pictures()
+    return "/viewers/atlases/"
 
 
 SCREENS: dict[str, tuple[Person, Callable[[World], str]]] = {
@@ -83,6 +89,7 @@ SCREENS: dict[str, tuple[Person, Callable[[World], str]]] = {
         lambda w: f"/processing/runs/{worlds.run_of(w.main.failed).pk}/again/",
     ),
     "volumes": (Person.OWNER, lambda w: "/viewers/"),
+    "atlases": (Person.OWNER, lambda w: an_atlas_to_open()),
     "chooser": (
         Person.OWNER,
         lambda w: f"/viewers/samples/{worlds.sample_of(w.main.imaged).pk}/",

@@ -5,7 +5,7 @@ import pytest
 from processing_app.cluster.ports import CommandResult
 from processing_app.cluster.shell_local import LocalShell
 from processing_app.cluster.shell_memory import MemoryShell
-from tests.support import slurm
+from tests.support import launchers, slurm
 from tests.support.clusters import DirectJobs, MemoryJobs, SlurmJobs
 
 
@@ -43,3 +43,22 @@ def slurm_jobs(request, tmp_path):
     jobs = SlurmJobs(request.getfixturevalue(request.param), tmp_path)
     yield jobs
     jobs.stop_all()
+
+
+@pytest.fixture(
+    params=["memory", "process", "http", pytest.param("docker", marks=pytest.mark.docker)]
+)
+def launched(request, tmp_path):
+    """Every launcher, with one layer below its data root."""
+    data_root = tmp_path / "data"
+    launchers.make_layer(data_root)
+    if request.param == "memory":
+        yield launchers.memory(data_root)
+    elif request.param == "process":
+        with launchers.processes(data_root, tmp_path / "processes") as launched:
+            yield launched
+    elif request.param == "http":
+        with launchers.http_to_memory(data_root) as launched:
+            yield launched
+    else:
+        yield request.getfixturevalue("docker_site").launched

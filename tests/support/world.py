@@ -309,7 +309,7 @@ def _series(
         failed=failed,
         imaged=imaged,
         hands=hands,
-        view=sessions.open_view([layer], by=owner, title=f"{animal} view").session,
+        view=sessions.open_view(sessions.Wanted([layer], f"{animal} view"), by=owner).session,
     )
 
 
@@ -358,7 +358,9 @@ def _site_cookie(user: User) -> SimpleCookie:
 
 def _viewer_cookie(user: User, commons: Request) -> SimpleCookie:
     """Everybody has a view open, so that a refusal is about the volume and not about the cookie."""
-    opened = sessions.open_view([layer_of(commons)], by=user, title="what everybody may see")
+    opened = sessions.open_view(
+        sessions.Wanted([layer_of(commons)], "what everybody may see"), by=user
+    )
     answer = HttpResponse()
     give_cookie(answer, opened.session)
     return answer.cookies

@@ -2,8 +2,8 @@
 
 import hashlib
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
 from urllib.parse import urlencode
@@ -14,12 +14,12 @@ from django.utils import timezone
 
 from core_app.errors import DomainError, Invalid, InvalidTransition, NotAllowed, StaleState
 from core_app.models import User
-from core_app.roles import Action, can
 from core_app.transitions import advance, born
-from viewers_app.models import DataLayer, Ticket, ViewerSession
+from viewers_app import rights
+from viewers_app.models import Layer, SavedVersion, ShareLink, Ticket, ViewerSession
 from viewers_app.states import SessionState
 
-SPEC_VERSION = 1
+SPEC_VERSION = 2
 MOST_LAYERS = 32
 EXPIRED_AT_ONCE = 500
 
@@ -38,23 +38,38 @@ class OpenedView:
     session: ViewerSession
 
 
-def open_view(
-    layers: Sequence[DataLayer], by: User, title: str, *, sign_in: str = ""
-) -> OpenedView:
-    """Start a view of these volumes and return its one-time address.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to open: volumes, and how they are shown.
+
+    `recipe` is a key of viewers_app.recipes with its `options`; `version` a saved view's, which is
+    shown as it was saved; `share` the link that opens it.
+    """
+
+    layers: Sequence[Layer]
+    title: str
+    recipe: str = ""
+    options: Mapping[str, object] = field(default_factory=dict)
+    version: SavedVersion | None = None
+    share: ShareLink | None = None
+
+
+def open_view(wanted: Wanted, by: User | None, *, sign_in: str = "") -> OpenedView:
+    """Start a view and return its one-time address.
 
     `sign_in` is the key of the application's session it is opened from; the view ends with that.
-    Raises Invalid without a volume or with too many, NotAllowed if one is not the person's to see.
+    `by` is None only for a visitor of a share link that needs no account. Raises Invalid without a
+    volume or with too many, NotAllowed if one is not the person's, or the link's, to see.
     """
-    _require_some(layers)
-    for layer in layers:
-        if not can(by, Action.SEE_VOLUMES, layer.request):
-            raise NotAllowed("One of these volumes is not yours to see. Ask its owner to share it.")
+    session = _new(wanted, by, sign_in)
+    _require_some(wanted.layers)
+    if not all(rights.may_fetch(session, layer) for layer in wanted.layers):
+        raise NotAllowed("One of these volumes is not yours to see. Ask its owner to share it.")
     token = secrets.token_urlsafe(32)
     with transaction.atomic():
-        session = _start(layers, by, title, sign_in)
+        _start(session, by)
         Ticket.objects.create(
-            digest=_digest(token),
+            digest=digest_of(token),
             session=session,
             expires_at=timezone.now() + timedelta(seconds=settings.VIEWER_TICKET_AGE_S),
         )
@@ -64,8 +79,10 @@ def open_view(
 def use_ticket(token: str) -> ViewerSession:
     """Take the ticket and return its view. Exactly one caller succeeds; the others get Gone."""
     ticket = (
-        Ticket.objects.select_related("session__owner")
-        .filter(digest=_digest(token), expires_at__gt=timezone.now())
+        Ticket.objects.select_related(
+            "session__owner", "session__share__view", "session__share__created_by"
+        )
+        .filter(digest=digest_of(token), expires_at__gt=timezone.now())
         .first()
     )
     # The deleted row is the claim: of two racing callers one deletes it.
@@ -86,7 +103,7 @@ def renew(session: ViewerSession) -> ViewerSession:
     return session
 
 
-def stop_session(session: ViewerSession, by: User) -> None:
+def stop_session(session: ViewerSession, by: User | None) -> None:
     """End a view now. Ending it twice changes nothing."""
     if session.state == SessionState.STOPPED:
         return
@@ -95,48 +112,86 @@ def stop_session(session: ViewerSession, by: User) -> None:
         session.tickets.all().delete()
 
 
+@dataclass(frozen=True, slots=True)
+class Over:
+    """A view that should have ended, and why."""
+
+    session: ViewerSession
+    why: str
+
+
+def views_over() -> Iterator[Over]:
+    """Return the views whose time or sign-in is over, or at which nobody looks any more."""
+    rows = ViewerSession.objects.select_related("owner", "share__view", "share__created_by")
+    for session in rows.filter(state=SessionState.READY).order_by("expires_at"):
+        if why := _why_over(session):
+            yield Over(session, why)
+
+
 def expire_sessions() -> int:
-    """End the views whose time or sign-in is over, drop dead tickets; return how many ended."""
+    """End the views that are over, drop dead tickets; return how many ended.
+
+    One that cannot be ended stops none of the others.
+    """
     Ticket.objects.filter(expires_at__lt=timezone.now()).delete()
-    ready = ViewerSession.objects.select_related("owner").filter(state=SessionState.READY)
-    over = (session for session in ready.order_by("expires_at") if not session.is_live)
-    return sum(_expire(session) for session in islice(over, EXPIRED_AT_ONCE))
+    return sum(_expire(over) for over in islice(views_over(), EXPIRED_AT_ONCE))
 
 
-def _expire(session: ViewerSession) -> bool:
-    in_time = session.expires_at > timezone.now()
-    note = "its owner signed out" if in_time else "time was over"
+def _expire(over: Over) -> bool:
     try:
         with transaction.atomic():
-            advance(session, SessionState.EXPIRED, by=None, note=note)
+            advance(over.session, SessionState.EXPIRED, by=None, note=over.why)
     except (StaleState, InvalidTransition):
         return False  # stopped by somebody in this very moment
     return True
 
 
-def _start(layers: Sequence[DataLayer], by: User, title: str, sign_in: str) -> ViewerSession:
-    session = ViewerSession(
+def _why_over(session: ViewerSession) -> str:
+    now = timezone.now()
+    if session.expires_at <= now:
+        return "time was over"
+    if session.share and not session.share.is_live:
+        return "its share link ended"
+    if not session.is_live:
+        return "its owner signed out"
+    if session.last_activity_at <= now - timedelta(seconds=settings.VIEWER_IDLE_S):
+        return "nobody looked at it"
+    return ""
+
+
+def _new(wanted: Wanted, by: User | None, sign_in: str) -> ViewerSession:
+    return ViewerSession(
         owner=by,
-        title=title[:200],
-        spec={"version": SPEC_VERSION, "layers": [str(layer.uuid) for layer in layers]},
+        share=wanted.share,
+        version=wanted.version,
+        title=wanted.title[:200],
+        spec={
+            "version": SPEC_VERSION,
+            "layers": [str(layer.uuid) for layer in wanted.layers],
+            "recipe": wanted.recipe,
+            "options": dict(wanted.options),
+        },
         sign_in=sign_in,
-        password_stamp=by.get_session_auth_hash(),
+        password_stamp=by.get_session_auth_hash() if by else "",
         expires_at=timezone.now() + timedelta(seconds=settings.VIEWER_MAX_AGE_S),
     )
+
+
+def _start(session: ViewerSession, by: User | None) -> None:
     session.full_clean(validate_unique=False)
     session.save()
     born(session, by=by)
     # A static view needs no start: the client fetches what it needs.
     advance(session, SessionState.READY, by=by)
-    return session
 
 
-def _require_some(layers: Sequence[DataLayer]) -> None:
+def _require_some(layers: Sequence[Layer]) -> None:
     if not layers:
         raise Invalid("Choose at least one volume, then press Open.")
     if len(layers) > MOST_LAYERS:
         raise Invalid(f"Choose at most {MOST_LAYERS} volumes for one view.")
 
 
-def _digest(token: str) -> str:
+def digest_of(token: str) -> str:
+    """Return what is kept of a token."""
     return hashlib.sha256(token.encode()).hexdigest()

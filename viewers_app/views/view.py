@@ -15,12 +15,13 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
-from viewers_app import neuroglancer, selectors
+from viewers_app import neuroglancer, selectors, showing
 from viewers_app.client_page import client_files
 from viewers_app.cookies import give_cookie, views_in
-from viewers_app.models import DataLayer, ViewerSession
+from viewers_app.models import DataLayer, Layer, ShareLink, ViewerSession
 from viewers_app.revisions import revision_of
 from viewers_app.services import sessions
+from viewers_app.specs import Screen
 
 SIZE = re.compile(r"([0-9]{2,5})x([0-9]{2,5})")
 
@@ -43,31 +44,36 @@ def open_ticket(request: HttpRequest) -> HttpResponse:
 @require_GET
 def view(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Show the wrapper: a thin bar, and the client in a frame."""
-    session, refusal = _own_session(request, uuid)
+    session, refusal = own_session(request, uuid)
     if session is None:
-        if refusal is HTTPStatus.NOT_FOUND and selectors.is_a_view(uuid):
+        if refusal is HTTPStatus.NOT_FOUND and selectors.find_view(uuid):
             refusal = HTTPStatus.FORBIDDEN  # somebody sent their link along: a person is told so
         known = refusal not in {HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN}
         return _over(
             request, *_words(refusal), again=f"/viewers/again/{uuid}/" if known else "/viewers/"
         )
     rows = selectors.layers_of(session)
-    presets = neuroglancer.presets(selectors.spec_of(session.title, rows))
+    spec = showing.spec_for(session, rows)
+    presets = neuroglancer.presets(spec)
     context = {
         "session": session,
         "page": {
             "seconds_left": _seconds_left(session),
             "renew": reverse("renew", args=[uuid]),
             "renew_every_s": max(10, min(60, settings.VIEWER_COOKIE_AGE_S // 3)),
+            "pressed": neuroglancer.pressed(spec),
         },
         "showing": _revisions(rows),
         "presets": presets,
+        "pressed": neuroglancer.pressed(spec),
         "presets_json": [asdict(preset) for preset in presets],
         "layers": rows,
         "client": reverse("client", args=[str(uuid)]),
         "state": f"{settings.VIEWER_URL}{reverse('state', args=[uuid])}",
         "back": settings.SITE_URL + _back_to(rows),
-        "again": f"{settings.SITE_URL}/viewers/again/{uuid}/",
+        "again": _again(session),
+        "missing": showing.words_on_missing(session, rows),
+        "keep": _keeping(session),
     }
     return render(request, "viewers_app/view.html", context)
 
@@ -80,9 +86,9 @@ def renew(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
     The page says what it shows, as `<layer>@<revision>`, and hears whether that is outdated.
     """
-    if request.headers.get("Origin") != settings.VIEWER_URL:
+    if not is_from_here(request):
         return JsonResponse({"error": "wrong origin"}, status=HTTPStatus.FORBIDDEN)
-    session, refusal = _own_session(request, uuid)
+    session, refusal = own_session(request, uuid)
     if session is None:
         return JsonResponse({"error": refusal.phrase}, status=refusal)
     sessions.renew(session)
@@ -99,12 +105,11 @@ def renew(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @require_GET
 def state(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Return the client's state with the addresses of today."""
-    session, refusal = _own_session(request, uuid)
+    session, refusal = own_session(request, uuid)
     if session is None:
         return JsonResponse({"error": refusal.phrase}, status=refusal)
     rows = selectors.layers_of(session)
-    spec = selectors.spec_of(session.title, rows)
-    found = neuroglancer.state_of(spec, _screen(request.GET.get("size", "")))
+    found = showing.state_for(session, rows, _screen(request.GET.get("size", "")))
     ready = neuroglancer.delivered(found, origin=settings.VIEWER_URL, revisions=_revisions(rows))
     return JsonResponse(ready)
 
@@ -152,20 +157,52 @@ def server_error(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _own_session(request: HttpRequest, uuid: UUID) -> tuple[ViewerSession | None, HTTPStatus]:
-    """Return the live view at this address if it is the cookie's person's, else why not."""
-    person = selectors.person_viewing(views_in(request))
-    if person is None:
+def is_from_here(request: HttpRequest) -> bool:
+    """Return True if a page of this origin sent it."""
+    return request.headers.get("Origin") == settings.VIEWER_URL
+
+
+def own_session(request: HttpRequest, uuid: UUID) -> tuple[ViewerSession | None, HTTPStatus]:
+    """Return the live view at this address if it is this browser's person's, else why not."""
+    named = views_in(request)
+    live = list(selectors.live_views(named))
+    if not live:
         return None, HTTPStatus.UNAUTHORIZED
-    session = selectors.session_of(uuid, owner=person)
-    if session is None:
+    session = selectors.find_view(uuid)
+    if session is None or not (session.uuid in named or _is_of_same_person(session, live)):
         return None, HTTPStatus.NOT_FOUND
     if not session.is_live:
         return None, HTTPStatus.GONE
     return session, HTTPStatus.OK
 
 
-def _revisions(rows: list[DataLayer]) -> dict[str, str]:
+def _is_of_same_person(session: ViewerSession, live: list[ViewerSession]) -> bool:
+    return session.owner_id is not None and session.owner_id in {view.owner_id for view in live}
+
+
+def _again(session: ViewerSession) -> str:
+    """Return where the person opens it again; "" if only the link does that, which is not kept."""
+    link = session.share
+    if link is None:
+        return f"{settings.SITE_URL}/viewers/again/{session.uuid}/"
+    is_named = link.scope == ShareLink.Scope.NAMED
+    return f"{settings.SITE_URL}/states/{link.view.uuid}" if is_named else ""
+
+
+def _keeping(session: ViewerSession) -> dict[str, object]:
+    """Return what the page needs to save: where, under which name, and whether its person may."""
+    version, owner = session.version, session.owner
+    own = version.view if version and owner and version.view.owner_id == owner.pk else None
+    return {
+        "save": reverse("save", args=[session.uuid]),
+        "view": str(own.uuid) if own and own.removed_at is None else None,
+        "name": session.title,
+        "may_save": owner is not None,
+        "sign_in": f"{settings.SITE_URL}/accounts/login/",
+    }
+
+
+def _revisions(rows: list[Layer]) -> dict[str, str]:
     return {str(layer.uuid): revision_of(layer.folder, made=layer.made) for layer in rows}
 
 
@@ -192,17 +229,18 @@ def _over(request: HttpRequest, words: str, status: HTTPStatus, *, again: str) -
     return render(request, "viewers_app/over.html", context, status=status)
 
 
-def _back_to(rows: list[DataLayer]) -> str:
+def _back_to(rows: list[Layer]) -> str:
     here = settings.ROOT_URLCONF
-    if not rows:
-        return reverse("viewers:volume-list", urlconf=here)
-    return reverse("viewers:sample-chooser", args=[rows[0].sample.pk], urlconf=here)
+    sample = next((layer.sample for layer in rows if isinstance(layer, DataLayer)), None)
+    if sample is None:
+        return reverse("viewers:atlas-list" if rows else "viewers:volume-list", urlconf=here)
+    return reverse("viewers:sample-chooser", args=[sample.pk], urlconf=here)
 
 
 def _seconds_left(session: ViewerSession) -> int:
     return max(0, int((session.expires_at - timezone.now()).total_seconds()))
 
 
-def _screen(text: str) -> neuroglancer.Screen:
+def _screen(text: str) -> Screen:
     found = SIZE.fullmatch(text)
-    return neuroglancer.Screen(int(found[1]), int(found[2])) if found else neuroglancer.Screen()
+    return Screen(int(found[1]), int(found[2])) if found else Screen()

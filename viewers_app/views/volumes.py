@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -12,19 +11,24 @@ from django.views.decorators.http import require_POST, require_safe
 
 from core_app.http import person, refusals_as_messages
 from core_app.models import User
-from core_app.roles import roles_of
 from requests_app.models import Sample
 from requests_app.selectors import visible_samples
-from viewers_app import selectors
+from viewers_app import rights, selectors, snippets
 from viewers_app.chooser import matrices_of
-from viewers_app.keys import picture_key
 from viewers_app.models import DataLayer
-from viewers_app.responses import file_answer
-from viewers_app.rooted import open_below
+from viewers_app.offers import offers_of
+from viewers_app.opening import remembered, wanted_of
+from viewers_app.pictures import picture_answer
+from viewers_app.rounds import rounds_of
 from viewers_app.services import sessions
+from viewers_app.specs import OVERLAY, PANELS, SHEETS
 
 PER_PAGE = 24
-MOST_NAMED = 3
+ARRANGED = (
+    (OVERLAY, "All in one place, each channel in its color"),
+    (PANELS, "A panel for each channel and product"),
+    (SHEETS, "A row for each channel, the light sheets beside each other"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +61,27 @@ def volume_list(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 def sample_chooser(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show the matrix of one sample's volumes."""
+    """Show what can be opened of one sample: kinds of views, and every volume to tick."""
     sample = get_object_or_404(visible_samples(to=person(request)), pk=pk)
-    matrices = matrices_of(sample, to=person(request))
-    best = {layer.pk for card in _cards([sample], person(request)) for layer in card.best}
-    context = {"sample": sample, "matrices": matrices, "best": best}
+    rounds = rounds_of(sample, chosen=_number(request.GET.get("round", "")))
+    matrices = matrices_of(sample, to=person(request), rounds=rounds)
+    cells = [cell for matrix in matrices for line in matrix.lines for cell in line.cells]
+    shown = [cell.layer for cell in cells if cell.layer]
+    last = remembered(person(request), sample)
+    best = {layer.pk for layer in selectors.best_layers(shown)}
+    ticked = {layer.pk for layer in shown if str(layer.uuid) in last.layers}
+    context = {
+        "sample": sample,
+        "rounds": rounds,
+        "matrices": matrices,
+        "offers": offers_of(shown) if shown else [],
+        "best": best,
+        "ticked": ticked or best,
+        "overlaid": {layer.pk for layer in shown if str(layer.uuid) in last.overlaid},
+        "has_atlases": any(cell.atlas for cell in cells),
+        "arrangement": last.arrangement,
+        "arrangements": ARRANGED,
+    }
     return render(request, "viewers_app/sample_chooser.html", context)
 
 
@@ -69,16 +89,10 @@ def sample_chooser(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @refusals_as_messages
 def open_view(request: HttpRequest) -> HttpResponse:
-    """Open the ticked volumes; answers with the way to the viewer origin."""
-    wanted = _uuids(request.POST.getlist("layer"))
-    layers = list(selectors.visible_layers(to=person(request)).filter(uuid__in=wanted))
-    if len(layers) != len(wanted):
-        raise Http404("There is no such volume, or it is not yours to see.")
-    layers.sort(key=lambda layer: wanted.index(layer.uuid))
+    """Open the ticked volumes, or a recipe; answers with the way to the viewer origin."""
     opened = sessions.open_view(
-        layers,
+        wanted_of(request.POST, person(request)),
         by=person(request),
-        title=title_of(layers),
         sign_in=request.session.session_key or "",
     )
     return redirect(opened.url)
@@ -95,7 +109,8 @@ def layer_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "voxel_um": [nm / 1000 for nm in layer.product.voxel_nm_xyz],
         "size_mm": _size_mm(layer),
         "orientation": selectors.orientation_of(layer).capitalize(),
-        "may_see_path": _may_see_path(layer, person(request)),
+        "may_see_path": rights.may_see_path(person(request), layer),
+        "copied": snippets.of_layers([layer], to=person(request)),
     }
     return render(request, "viewers_app/layer_page.html", context)
 
@@ -116,31 +131,11 @@ def open_again(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def thumbnail(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
     """Serve the picture of the middle plane."""
     layer = _layer(uuid, person(request))
-    key = picture_key(layer.product.thumbnail)
-    parts = str(layer.folder).split("/")
-    file = open_below(settings.DATA_ROOT, (*parts, *key.parts)) if key else None
-    if file is None:
-        raise Http404("This volume has no picture.")
-    return file_answer(request, file, content_type="image/png", cache_control="private, no-cache")
+    return picture_answer(request, layer.folder, layer.product.thumbnail)
 
 
-def title_of(layers: list[DataLayer]) -> str:
-    """Return "brain-001 · Raw", or what else names these volumes shortly."""
-    samples = list(dict.fromkeys(layer.sample.name for layer in layers))
-    kinds = list(dict.fromkeys(layer.product.get_kind_display() for layer in layers))
-    return " · ".join(_some(names) for names in (samples, kinds) if names)
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more
-
-
-def _uuids(texts: list[str]) -> list[UUID]:
-    try:
-        return list(dict.fromkeys(UUID(text) for text in texts))
-    except ValueError:
-        raise Http404("There is no such volume, or it is not yours to see.") from None
+def _number(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) < 6 else None
 
 
 def _cards(samples: list[Sample], to: User) -> list[Card]:
@@ -156,10 +151,6 @@ def _cards(samples: list[Sample], to: User) -> list[Card]:
 
 def _layer(uuid: UUID, to: User) -> DataLayer:
     return get_object_or_404(selectors.visible_layers(to=to), uuid=uuid)
-
-
-def _may_see_path(layer: DataLayer, user: User) -> bool:
-    return bool(roles_of(user)) or user.pk == layer.request.owner_id
 
 
 def _size_mm(layer: DataLayer) -> list[float]:

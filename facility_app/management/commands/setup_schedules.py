@@ -11,6 +11,8 @@ from facility_app.reminders import DAILY
 SCHEDULES = {
     "drive runs": ("processing_app.tasks.drive_runs", 1),
     "close finished requests": ("requests_app.tasks.close_finished", 10),
+    "publish layers": ("viewers_app.tasks.publish_layers", 5),
+    "count data access": ("viewers_app.tasks.count_accesses", 1),
     "expire viewer sessions": ("viewers_app.tasks.expire_sessions", 5),
     "send mails": ("core_app.tasks.send_mails", 1),
     "tidy job folders": ("processing_app.tasks.tidy_job_folders", DAILY),

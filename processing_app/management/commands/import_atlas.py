@@ -10,6 +10,7 @@ from core_app.errors import DomainError
 from pipeline.errors import StepFailed
 from pipeline.orientation import ORIENTATIONS, Axes, axes_of_letters, read_axes
 from processing_app.services import atlases
+from viewers_app.services import layers
 
 if TYPE_CHECKING:
     from processing_app.atlas_files.sources import FoundAtlas
@@ -61,6 +62,7 @@ class Command(BaseCommand):
             row, is_new = atlases.install(found, about, may_replace=options["replace"])
         except (DomainError, StepFailed) as refusal:
             raise CommandError(refusal.message) from refusal
+        layers.publish_atlas_layers()
         what = "is installed" if is_new else "was installed already from these files"
         self.stdout.write(f"{row.label} ({row.name}) {what}: {row.regions} regions.")
 

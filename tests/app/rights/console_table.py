@@ -96,6 +96,8 @@ CONSOLE: Mapping[str, Rights] = {
     "processing_app.sitepipeline":   _rights("", ({P.PROCESSOR}, "v"), (OPERATING, "vac")),
     "viewers_app.datalayer":         _rights("v"),
     "viewers_app.viewersession":     _rights("", (S | {P.OPERATOR}, "vc"), stop=S | {P.OPERATOR}),
+    "viewers_app.sharelink":         _rights("", (S | {P.OPERATOR, P.MANAGER}, "vc"),
+                                             revoke=S | {P.OPERATOR, P.MANAGER}),
     "core_app.user":                 _rights("", ({P.MANAGER}, "vac"), (S, "vacd"),
                                              delete_selected=S),
     "core_app.lab":                  _rights("v", ({P.MANAGER}, "vac"), (S, "vacd"),

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from core_app import feeds
@@ -32,12 +33,14 @@ from requests_app.selectors.handoffs import handoff_days, open_days, seen_of
 from requests_app.services import clearing, planning, requests
 from requests_app.services.requests import receive
 from tests.app.rights.outcomes import Outcome
-from tests.support import clusters, instruments, stacks
+from tests.support import clusters, instruments, saved, stacks, volumes
 from tests.support import world as worlds
 from tests.support.checks import check_delivery
 from tests.support.scenarios import a_typed_draft
 from tests.support.world import PLANES, SUBFOLDER, Person, Series, World
-from viewers_app.services import sessions
+from viewers_app.models import SavedView
+from viewers_app.services import saving, sessions
+from viewers_app.services.sharing import Made
 
 APPLICATION, VIEWERS = "lightserv_site.urls", "lightserv_site.viewer_urls"
 Out, P = Outcome, Person
@@ -283,8 +286,69 @@ def a_kept_log(series: Series) -> Asked:
     return asked
 
 
+def _a_saved_view(series: Series) -> SavedView:
+    return saved.a_saved_view(series.imaged.owner, worlds.layer_of(series.imaged))
+
+
+def _a_removed_view(series: Series) -> SavedView:
+    view = _a_saved_view(series)
+    saving.remove(view)
+    return view
+
+
+def _a_link(series: Series, *people: User) -> Made:
+    return saved.share(_a_saved_view(series), *people)
+
+
+A_TABLE_OF_ANNOTATIONS = b'Coordinate 1,Type\n"(1, 2, 3)",Point\n'
+TERMS = {"scope": "anyone", "days": "7"}
+own_saved = of(lambda s: Asked((_a_saved_view(s).uuid,), {"name": "another", **TERMS}))
+removed_saved = of(lambda s: Asked((_a_removed_view(s).uuid,)))
+own_version = of(lambda s: Asked((_a_saved_view(s).uuid, 1)))
+own_annotations = of(
+    lambda s: Asked(
+        (_a_saved_view(s).uuid,),
+        {"file": SimpleUploadedFile("a.csv", A_TABLE_OF_ANNOTATIONS)},
+    )
+)
+
+
+def own_link(world: World, person: Person) -> Asked:
+    link = _a_link(world.series(person)).link
+    return Asked((link.view.uuid, link.pk), {"days": "7"})
+
+
+a_link_for_anyone = of(lambda s: Asked((_a_link(s).token,)))
+
+
+def a_link_for_a_stranger(world: World, person: Person) -> Asked:
+    return Asked((_a_link(world.series(person), world.accounts["stranger"]).token,))
+
+
+def a_view_for_a_stranger(world: World, person: Person) -> Asked:
+    made = _a_link(world.series(person), world.accounts["stranger"])
+    return Asked((made.link.view.uuid,))
+
+
 a_layer = of(lambda s: Asked((worlds.layer_of(s.imaged).uuid,)))
 a_choice = of(lambda s: Asked(data={"layer": [str(worlds.layer_of(s.imaged).uuid)]}))
+a_recipe = of(
+    lambda s: Asked(data={"layer": [str(worlds.layer_of(s.imaged).uuid)], "recipe": "raw"})
+)
+
+
+def an_atlas(world: World, person: Person) -> Asked:
+    """The regions of an installed atlas, with a picture on disk."""
+    layer = volumes.an_atlas_with_pictures()["annotation"]
+    return Asked((layer.uuid,))
+
+
+def a_whole_atlas(world: World, person: Person) -> Asked:
+    parts = volumes.an_atlas_with_pictures()
+    layers = [str(parts[part].uuid) for part in ("template", "annotation")]
+    return Asked(data={"layer": layers, "recipe": "atlas"})
+
+
 a_view = of(lambda s: Asked((s.view.uuid,)))
 a_key = of(lambda s: Asked((worlds.layer_of(s.imaged).uuid, "info")))
 TRIAL = {
@@ -548,12 +612,14 @@ def a_ticket(world: World, person: Person) -> Asked:
     if user is None:
         return Asked(data={"ticket": "guessed"})
     layer = worlds.layer_of(world.commons)
-    opened = sessions.open_view([layer], by=user, title="a view")
+    opened = sessions.open_view(sessions.Wanted([layer], "a view"), by=user)
     return Asked(data={"ticket": parse_qs(urlsplit(opened.url).query)["ticket"][0]})
 
 
 THE_VIEWERS = (VIEWERS_OWNER, Out.OPEN)
 FOR_ALL = (EVERYBODY, Out.OPEN)
+ENDED = ({P.DEACTIVATED}, Out.GONE)
+NAMED = VIEWERS_OWNER | {P.STRANGER}
 
 # fmt: off
 ROWS: tuple[Row, ...] = (
@@ -724,7 +790,34 @@ ROWS: tuple[Row, ...] = (
     page("viewers:layer-page",        a_layer,              READERS),
     page("viewers:thumbnail",         a_layer,              READERS),
     button("viewers:open",            a_choice,             READERS),
+    button("viewers:open",            a_recipe,             READERS, case="by a recipe"),
+    button("viewers:open",            a_whole_atlas,        SIGNED_IN, case="an atlas"),
+    page("viewers:atlas-list",        nothing,              SIGNED_IN),
+    page("viewers:atlas-picture",     an_atlas,             SIGNED_IN),
     page("viewers:open-again",        a_view,               VIEWERS_OWNER),
+    page("viewers:saved-list",        nothing,              SIGNED_IN),
+    page("viewers:shared-with-me",    nothing,              SIGNED_IN),
+    page("viewers:saved-page",        own_saved,            VIEWERS_OWNER),
+    button("viewers:saved-open",      own_version,          VIEWERS_OWNER, hidden_from=SIGNED_IN),
+    button("viewers:saved-rename",    own_saved,            VIEWERS_OWNER, hidden_from=SIGNED_IN),
+    button("viewers:saved-remove",    own_saved,            VIEWERS_OWNER, hidden_from=SIGNED_IN),
+    button("viewers:saved-restore",   removed_saved,        VIEWERS_OWNER, hidden_from=SIGNED_IN),
+    page("viewers:saved-annotations", own_saved,            VIEWERS_OWNER),
+    button("viewers:saved-annotations", own_annotations,    VIEWERS_OWNER, hidden_from=SIGNED_IN),
+    button("viewers:share",           own_saved,            VIEWERS_OWNER, hidden_from=SIGNED_IN),
+    button("viewers:link-revoke",     own_link,             VIEWERS_OWNER, hidden_from=SIGNED_IN),
+    button("viewers:link-extend",     own_link,             VIEWERS_OWNER, hidden_from=SIGNED_IN),
+    # ------ what is sent to people; a link ends with the account of who made it
+    Row("share-link", "GET",          a_link_for_anyone,    _gets(FOR_ALL, ENDED)),
+    Row("share-link", "POST",         a_link_for_anyone,    _gets((EVERYBODY, Out.DONE), ENDED)),
+    Row("share-link", "GET",          a_link_for_a_stranger, _gets((SIGNED_IN, Out.FORBIDDEN),
+        (NOBODY, Out.SIGN_IN), (NAMED, Out.OPEN)), case="of named people"),
+    Row("share-link", "POST",         a_link_for_a_stranger, _gets((SIGNED_IN, Out.FORBIDDEN),
+        (NOBODY, Out.SIGN_IN), (NAMED, Out.DONE)), case="of named people"),
+    Row("saved-view", "GET",          a_view_for_a_stranger, _gets((SIGNED_IN, Out.HIDDEN),
+        (NOBODY, Out.SIGN_IN), ({P.STRANGER}, Out.OPEN), (VIEWERS_OWNER, Out.MOVED))),
+    Row("saved-view", "POST",         a_view_for_a_stranger, _gets((SIGNED_IN, Out.HIDDEN),
+        (NOBODY, Out.SIGN_IN), (NAMED, Out.DONE))),
     # ------ for everybody
     Row("healthz", "GET",             nothing,              _gets(FOR_ALL)),
     Row("readyz", "GET",              nothing,              _gets(FOR_ALL)),
@@ -737,7 +830,12 @@ ROWS: tuple[Row, ...] = (
     viewer("view",                    a_view, (SIGNED_IN, Out.FORBIDDEN), THE_VIEWERS),
     viewer("state",                   a_view,               THE_VIEWERS),
     viewer("renew",                   of(a_renewal),        THE_VIEWERS, method="POST"),
+    # A form is no state, which its person is told.
+    viewer("save",                    of(a_renewal),        (VIEWERS_OWNER, Out.REFUSED),
+                                                            method="POST"),
     viewer("data",                    a_key,                (READERS, Out.OPEN)),
+    # Only of a proxy, and only where there is one.
+    viewer("authorise",               nothing,              (EVERYBODY, Out.HIDDEN)),
 )
 # fmt: on
 

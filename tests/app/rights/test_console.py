@@ -32,7 +32,7 @@ from tests.app.rights import walk
 from tests.app.rights.console_table import CONSOLE, OF_LIBRARIES, ROLES, WITHOUT_HISTORY
 from tests.app.rights.outcomes import fingerprint
 from tests.app.rights.table import APPLICATION, P
-from tests.support import instruments
+from tests.support import instruments, saved
 from tests.support import world as worlds
 from tests.support.world import Person, World
 
@@ -104,6 +104,11 @@ def row_of(label: str, world: World) -> Model:
         "core_app.user": lambda: world.accounts["researcher"],
         "core_app.lab": lambda: world.main.imaged.lab,
         "viewers_app.viewersession": lambda: world.main.view,
+        "viewers_app.sharelink": lambda: (
+            saved.share(
+                saved.a_saved_view(world.accounts["researcher"], worlds.layer_of(world.main.imaged))
+            ).link
+        ),
     }
     return make[label]() if label in make else apps.get_model(label).objects.order_by("pk")[0]
 

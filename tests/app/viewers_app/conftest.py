@@ -24,7 +24,7 @@ from tests.support.scenarios import (
 )
 from viewers_app import data_access
 from viewers_app.models import DataLayer, ViewerSession
-from viewers_app.services import layers, sessions
+from viewers_app.services import activity, layers, sessions
 
 SHARD = bytes(range(256)) * 4
 PICTURE = b"\x89PNG\r\n\x1a\n and so on"
@@ -34,6 +34,7 @@ SHARD_KEY = "30000_30000_40000/0.shard"
 @pytest.fixture(autouse=True)
 def _no_memory_of_other_tests() -> Iterator[None]:
     data_access.verdicts.forget()
+    activity.tally.forget()
     yield
     data_access.verdicts.forget()
 
@@ -148,7 +149,7 @@ def view_of() -> Callable[..., Browser]:
 
     def open_it(person: User, *opened: DataLayer, browser: Browser | None = None) -> Browser:
         browser = browser or Browser(viewer_client())
-        view = sessions.open_view(list(opened), by=person, title="a view")
+        view = sessions.open_view(sessions.Wanted(opened, "a view"), by=person)
         answer = browser.client.get(path_of(view.url))
         assert answer.status_code == 302
         browser.session = view.session

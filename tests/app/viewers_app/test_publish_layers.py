@@ -33,7 +33,7 @@ def test_publishing_again_changes_nothing(imaging_request: ImagingRequest) -> No
 def test_the_task_says_what_it_did(imaging_request: ImagingRequest) -> None:
     a_product(channels_of(imaging_request)[0])
 
-    assert tasks.publish_layers() == "1 volumes published"
+    assert tasks.publish_layers() == "1 volumes and 0 of atlases published"
 
 
 def test_a_sweep_that_comes_second_loses_quietly(imaging_request: ImagingRequest) -> None:

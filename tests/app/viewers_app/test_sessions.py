@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
@@ -20,7 +21,7 @@ from viewers_app.services.sessions import Gone, OpenedView
 
 @pytest.fixture
 def opened(layer: DataLayer, researcher: User) -> OpenedView:
-    return sessions.open_view([layer], by=researcher, title="brain-001 · Raw")
+    return sessions.open_view(sessions.Wanted([layer], "brain-001 · Raw"), by=researcher)
 
 
 def token_of(opened: OpenedView) -> str:
@@ -56,7 +57,9 @@ def test_an_opened_view_is_ready_and_its_history_says_who_opened_it(
 def test_a_view_stores_layers_but_no_address_and_no_secret(
     opened: OpenedView, layer: DataLayer
 ) -> None:
-    assert opened.session.spec == {"version": 1, "layers": [str(layer.uuid)]}
+    assert opened.session.spec == {
+        "version": 2, "layers": [str(layer.uuid)], "recipe": "", "options": {}
+    }  # fmt: skip
 
 
 def test_only_the_digest_of_a_ticket_is_stored(opened: OpenedView) -> None:
@@ -68,7 +71,7 @@ def test_only_the_digest_of_a_ticket_is_stored(opened: OpenedView) -> None:
 
 def test_a_stranger_opens_nothing(layer: DataLayer, stranger: User) -> None:
     with pytest.raises(NotAllowed, match="not yours"):
-        sessions.open_view([layer], by=stranger, title="x")
+        sessions.open_view(sessions.Wanted([layer], "x"), by=stranger)
 
     assert not ViewerSession.objects.exists()
 
@@ -79,12 +82,12 @@ def test_one_foreign_volume_among_own_ones_refuses_all(
     own = layer_of(stranger)
 
     with pytest.raises(NotAllowed):
-        sessions.open_view([own, layer], by=stranger, title="x")
+        sessions.open_view(sessions.Wanted([own, layer], "x"), by=stranger)
 
 
 def test_a_view_of_nothing_is_refused(researcher: User) -> None:
     with pytest.raises(Invalid, match="at least one"):
-        sessions.open_view([], by=researcher, title="x")
+        sessions.open_view(sessions.Wanted([], "x"), by=researcher)
 
 
 def test_a_ticket_works_once(opened: OpenedView) -> None:
@@ -183,3 +186,33 @@ def test_a_young_view_is_left_alone(opened: OpenedView) -> None:
 
     opened.session.refresh_from_db()
     assert opened.session.state == "ready"
+
+
+def test_a_view_at_which_nobody_looks_ends_and_one_with_an_open_page_goes_on(
+    opened: OpenedView, layer: DataLayer, researcher: User
+) -> None:
+    long_ago = timezone.now() - timedelta(seconds=settings.VIEWER_IDLE_S + 1)
+    ViewerSession.objects.update(last_activity_at=long_ago)
+    looked_at = sessions.open_view(sessions.Wanted([layer], "another"), by=researcher).session
+    ViewerSession.objects.filter(pk=looked_at.pk).update(last_activity_at=long_ago)
+    sessions.renew(looked_at)
+
+    assert [over.why for over in sessions.views_over()] == ["nobody looked at it"]
+    assert sessions.expire_sessions() == 1
+    states = dict(ViewerSession.objects.values_list("pk", "state"))
+    assert states == {opened.session.pk: "expired", looked_at.pk: "ready"}
+
+
+def test_culling_says_which_views_and_why_and_ends_none_when_asked_only_to_look(
+    opened: OpenedView, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ViewerSession.objects.update(expires_at=timezone.now())
+    call_command("cull_viewers", dry_run=True)
+    said = capsys.readouterr().out
+    assert "brain-001 · Raw of researcher: time was over" in said
+    assert "1 views are over; none was ended" in said
+    assert ViewerSession.objects.get().state == "ready"
+
+    call_command("cull_viewers")
+    assert "1 views ended." in capsys.readouterr().out
+    assert ViewerSession.objects.get().state == "expired"

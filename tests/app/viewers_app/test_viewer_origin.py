@@ -25,7 +25,7 @@ def browser(view_of: ViewOf, researcher: User, layer: DataLayer) -> Browser:
 def test_a_ticket_becomes_a_cookie_and_leaves_the_address(
     researcher: User, layer: DataLayer
 ) -> None:
-    opened = sessions.open_view([layer], by=researcher, title="x")
+    opened = sessions.open_view(sessions.Wanted([layer], "x"), by=researcher)
 
     answer = viewer_client().get(path_of(opened.url))
 
@@ -48,7 +48,7 @@ def test_the_cookie_cannot_be_read_by_scripts_or_sent_across_sites(browser: Brow
 def test_the_cookie_is_secure_where_the_site_is(
     settings: Settings, researcher: User, layer: DataLayer, origin: str, secure: object
 ) -> None:
-    opened = sessions.open_view([layer], by=researcher, title="x")
+    opened = sessions.open_view(sessions.Wanted([layer], "x"), by=researcher)
     settings.VIEWER_URL = origin
 
     answer = viewer_client().get(f"/open{opened.url.partition('/open')[2]}")
@@ -57,7 +57,7 @@ def test_the_cookie_is_secure_where_the_site_is(
 
 
 def test_a_second_use_of_the_address_says_how_to_go_on(researcher: User, layer: DataLayer) -> None:
-    opened = sessions.open_view([layer], by=researcher, title="x")
+    opened = sessions.open_view(sessions.Wanted([layer], "x"), by=researcher)
     viewer_client().get(path_of(opened.url))
 
     again = viewer_client().get(path_of(opened.url))
@@ -68,7 +68,7 @@ def test_a_second_use_of_the_address_says_how_to_go_on(researcher: User, layer: 
 
 
 def test_a_head_request_does_not_use_up_a_ticket(researcher: User, layer: DataLayer) -> None:
-    opened = sessions.open_view([layer], by=researcher, title="x")
+    opened = sessions.open_view(sessions.Wanted([layer], "x"), by=researcher)
 
     assert viewer_client().head(path_of(opened.url)).status_code == 405
     assert viewer_client().get(path_of(opened.url)).status_code == 302
@@ -78,7 +78,7 @@ def test_a_head_request_does_not_use_up_a_ticket(researcher: User, layer: DataLa
 def test_opening_cannot_be_turned_into_a_redirect_elsewhere(
     researcher: User, layer: DataLayer, extra: str
 ) -> None:
-    opened = sessions.open_view([layer], by=researcher, title="x")
+    opened = sessions.open_view(sessions.Wanted([layer], "x"), by=researcher)
 
     answer = viewer_client().get(path_of(opened.url) + extra)
 

@@ -292,7 +292,7 @@ def test_the_matrix_asks_the_database_the_same_for_many_volumes(
             a_product(channel, side=side)
     layers.publish_new_products()
 
-    with django_assert_max_num_queries(8):  # type: ignore[attr-defined]  # a context manager
+    with django_assert_max_num_queries(12):  # type: ignore[attr-defined]  # a context manager
         reasons(imaging_request, researcher)
 
 
@@ -302,7 +302,7 @@ def test_the_matrix_asks_the_database_the_same_for_many_volumes(
 def test_a_view_that_ended_is_offered_again_to_its_owner_only(
     site: Client, layer: DataLayer, researcher: User, manager: User
 ) -> None:
-    opened = sessions.open_view([layer], by=researcher, title="brain-001 · Raw")
+    opened = sessions.open_view(sessions.Wanted([layer], "brain-001 · Raw"), by=researcher)
     page = f"/viewers/again/{opened.session.uuid}/"
 
     assert str(layer.uuid) in site.get(page).content.decode()
@@ -313,7 +313,7 @@ def test_a_view_that_ended_is_offered_again_to_its_owner_only(
 def test_an_operator_stops_a_view_in_the_console(
     layer: DataLayer, researcher: User, operator: User
 ) -> None:
-    opened = sessions.open_view([layer], by=researcher, title="x")
+    opened = sessions.open_view(sessions.Wanted([layer], "x"), by=researcher)
     console = site_client(operator)
 
     answer = console.post(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from viewers_app.neuroglancer import LayerSpec, Screen, ViewerSpec, delivered, presets, state_of
+from viewers_app.neuroglancer import delivered, presets, state_of
+from viewers_app.specs import LayerSpec, Screen, ViewerSpec
 
 GOLDEN = Path(__file__).parent / "golden"
 REVISIONS = {"00000000-0000-4000-8000-000000000001": "0123456789abcdef"}

@@ -40,7 +40,7 @@ function start() {
 }
 
 function reload() {
-  press("as imaged");
+  press(page.pressed);
   contrast.setAttribute("aria-pressed", false);
   frame.contentWindow.location.replace(address());
   frame.contentWindow.location.reload();
@@ -53,24 +53,36 @@ function press(key) {
   }
 }
 
-// Four panels on a phone would be four stamps.
-function layoutFor(preset) {
+// Four panels on a phone would be four stamps. Panels of a recipe stay as they are.
+function layoutFor(preset, state) {
+  if (state.layout?.type === "row" || state.layout?.type === "column") return state.layout;
   return frame.clientWidth < NARROW_PX ? "xy" : preset.layout;
 }
 
-function scaleFor(preset) {
-  const panels = layoutFor(preset) === "xy" ? 1 : 2;
+// How many panels stand beside each other, and how many below: [columns, rows].
+function panelsOf(layout) {
+  if (layout === "4panel") return [2, 2];
+  const sizes = (layout.children ?? []).map(panelsOf);
+  const [columns, rows] = [0, 1].map((axis) => sizes.map((size) => size[axis]));
+  const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
+  if (layout.type === "row") return [sum(columns), Math.max(...rows)];
+  if (layout.type === "column") return [Math.max(...columns), sum(rows)];
+  return [1, 1];
+}
+
+function scaleFor(preset, layout) {
+  const [columns, rows] = panelsOf(layout);
   const [right, down] = preset.across;
   const height = frame.clientHeight - CLIENT_HEAD_PX;
-  return MARGIN * Math.max((right * panels) / frame.clientWidth, (down * panels) / height);
+  return MARGIN * Math.max((right * columns) / frame.clientWidth, (down * rows) / height);
 }
 
 function turn(key) {
   const preset = presets.find((each) => each.key === key);
   const state = viewer().state.toJSON();
   state.crossSectionOrientation = preset.quaternion;
-  state.crossSectionScale = scaleFor(preset);
-  state.layout = layoutFor(preset);
+  state.layout = layoutFor(preset, state);
+  state.crossSectionScale = scaleFor(preset, state.layout);
   viewer().state.restoreState(state);
   press(key);
 }

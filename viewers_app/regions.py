@@ -1,0 +1,54 @@
+"""Names of the regions in a view: of the atlas that it shows, or that was laid on its sample."""
+
+import json
+import logging
+
+from django.conf import settings
+
+from core_app.models import User
+from core_app.paths import DataPath
+from pipeline.errors import BadInput
+from pipeline.structures import StructureTree, tree_of
+from processing_app.models import Atlas, ProcessingResolution, Product
+from viewers_app import rights, selectors
+from viewers_app.models import AtlasLayer, Layer, SavedVersion
+from viewers_app.rooted import open_below
+
+logger = logging.getLogger(__name__)
+
+
+def names_in(version: SavedVersion, *, to: User) -> dict[int, str]:
+    """Return {id: name} of the regions of the first label volume that this person may see."""
+    for layer in selectors.find_layers(version.layers):
+        atlas = _atlas_of(layer) if rights.may_see(to, layer) else None
+        tree = _tree_of(atlas) if atlas and atlas.is_installed else None
+        if tree:
+            return {structure.id: structure.name for structure in tree}
+    return {}
+
+
+def _atlas_of(layer: Layer) -> Atlas | None:
+    if isinstance(layer, AtlasLayer):
+        return layer.atlas if layer.part == AtlasLayer.Part.ANNOTATION else None
+    if layer.product.kind != Product.Kind.RAW_ATLAS:
+        return None
+    wish = ProcessingResolution.objects.select_related("atlas").filter(
+        processing_request__runs=layer.product.step.run_id,
+        resolution=layer.channel.resolution_id,
+        ventral_up=layer.channel.ventral_up,
+    )
+    found = wish.first()
+    return found.atlas if found else None
+
+
+def _tree_of(atlas: Atlas) -> StructureTree | None:
+    path = DataPath(atlas.structure_tree_path)
+    file = open_below(settings.DATA_ROOT, str(path).split("/"))
+    if file is None:
+        return None
+    with file:
+        try:
+            return tree_of(json.load(file))
+        except (ValueError, BadInput) as error:
+            logger.warning("The structure tree of %s cannot be read: %s", atlas.name, error)
+            return None
