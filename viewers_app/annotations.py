@@ -61,8 +61,8 @@ def written(document: State, names: Mapping[int, str]) -> str:
         tuple(_row(each, names)[column] for column in COLUMNS)
         for layer in document["layers"]
         if layer.get("type") == ANNOTATION
-        for each in layer.get("annotations") or ()
-        if isinstance(each, dict) and each.get("type") in KINDS
+        for each in _list_of(layer.get("annotations"))
+        if isinstance(each, dict) and _kind_of(each) in KINDS
     ]
     writer.writerows([_inert(cell) for cell in row] for row in dict.fromkeys(rows))
     return BOM + file.getvalue()
@@ -126,10 +126,23 @@ def _row(annotation: State, names: Mapping[int, str]) -> dict[str, str]:
     row = dict.fromkeys(COLUMNS, "")
     for column, key in kind.columns.items():
         row[column] = _places(annotation.get(key))
-    known = [names.get(int(id), "") if id.isdecimal() else "" for id in ids]
+    known = [names.get(int(id), "") if _is_id(id) else "" for id in ids]
     row[IDS] = JOINT.join(ids)
     row[NAMES] = JOINT.join(known) if any(known) else ""
     return {**row, DESCRIPTION: str(annotation.get("description") or ""), TYPE: kind.word}
+
+
+def _list_of(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _kind_of(annotation: State) -> str:
+    kind = annotation.get("type")
+    return kind if isinstance(kind, str) else ""
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= LONGEST_ID
 
 
 def _places(value: object) -> str:
@@ -209,7 +222,7 @@ def _read_place(text: str, column: str) -> list[float]:
 
 def _read_ids(text: str, *, has_names: bool) -> list[str]:
     ids = [part.strip() for part in text.split(";") if part.strip()]
-    wrong = [id for id in ids if not (id.isascii() and id.isdecimal() and len(id) <= LONGEST_ID)]
+    wrong = [id for id in ids if not _is_id(id)]
     if wrong:
         raise Invalid(f"{IDS} has “{wrong[0][:40]}”; ids are whole numbers, joined by semicolons.")
     if has_names and not ids:

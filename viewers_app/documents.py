@@ -6,7 +6,6 @@ that is not known here, is left out and said.
 
 import copy
 import json
-import math
 import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ DEEPEST: Final = 32
 LONGEST_TEXT: Final = 20_000  # of a shader, which is the longest that people write
 LONGEST_NAMED: Final = 60
 MOST_LAYERS: Final = 64
+LARGEST: Final = 1e300
 MOST_SOURCES: Final = 16  # of one layer; each is asked for in the database
 
 # What a view is made of. Of the browser, not of the view: memory limits, panels of help, servers.
@@ -61,6 +61,11 @@ LAYER_KEYS: Final = {
         "filterBySegmentation", "ignoreNullSegmentFilter",
     }),
 }  # fmt: skip
+# What names other layers.
+TOOLS: Final = frozenset({"toolBindings", "toolPalettes"})
+LINKS: Final = frozenset({
+    "linkedSegmentationLayer", "linkedSegmentationGroup", "linkedSegmentationColorGroup",
+})  # fmt: skip
 _UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
@@ -137,6 +142,23 @@ def shown(document: State, *, title: str, uuids: Collection[str]) -> State:
     return {"title": title, **_without_dangling(ready)}
 
 
+def _panels(layout: object, names: set[str]) -> object:
+    """Return a layout with these layers only; None for a panel that would be empty."""
+    if not isinstance(layout, dict):
+        return layout
+    found = dict(layout)
+    if isinstance(found.get("layers"), list):
+        found["layers"] = [one for one in found["layers"] if isinstance(one, str) and one in names]
+        if not found["layers"]:
+            return None
+    if isinstance(found.get("children"), list):
+        children = [_panels(child, names) for child in found["children"]]
+        found["children"] = [child for child in children if child is not None]
+        if not found["children"]:
+            return None
+    return found
+
+
 def _kept_layer(
     layer: object, number: int, origin: str, may_keep: Callable[[str], bool]
 ) -> tuple[State | None, list[str]]:
@@ -199,12 +221,34 @@ def _named(address: str) -> str:
 
 
 def _without_dangling(document: State) -> State:
-    """Forget the selected layer if it is not there any more."""
+    """Forget whatever names a layer that is not there: a name tells of what was left out."""
     names = {layer["name"] for layer in document["layers"]}
     selected = document.get("selectedLayer")
-    if not isinstance(selected, dict) or selected.get("layer") not in names:
+    if not isinstance(selected, dict) or not _is_among(selected.get("layer"), names):
         document.pop("selectedLayer", None)
+    layout = _panels(document.get("layout"), names)
+    document.pop("layout", None)
+    if layout is not None:
+        document["layout"] = layout
+    for key in TOOLS & document.keys():
+        if any(not _is_among(name, names) for name in _layers_named(document[key])):
+            del document[key]
+    for layer in document["layers"]:
+        for key in LINKS & layer.keys():
+            if not _is_among(layer[key], names):
+                del layer[key]
     return document
+
+
+def _layers_named(found: object) -> Iterator[object]:
+    """Yield what a tool or a palette names as its layer."""
+    for _, value in _values(found):
+        if isinstance(value, dict) and "layer" in value:
+            yield value["layer"]
+
+
+def _is_among(name: object, names: set[str]) -> bool:
+    return isinstance(name, str) and name in names
 
 
 def _refuse_constant(word: str) -> None:
@@ -220,7 +264,7 @@ def _require_plain(found: dict[str, Any]) -> None:
                 f"A text in this view (“{value[:LONGEST_NAMED]}…”) has {len(value):,} characters; "
                 f"at most {LONGEST_TEXT:,} are kept. Shorten it and save again."
             )
-        if isinstance(value, float) and not math.isfinite(value):
+        if isinstance(value, float | int) and not abs(value) <= LARGEST:
             raise Invalid("A number of this view is too large to be one. Nothing was saved.")
         if isinstance(value, str) and not value.isascii() and re.search("[\ud800-\udfff]", value):
             raise Invalid(f"“{value[:LONGEST_NAMED]!a}” is no readable text. Correct it.")

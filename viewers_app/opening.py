@@ -116,7 +116,7 @@ def _annotations(layers: Sequence[Layer]) -> list[AtlasLayer]:
 def _of_sample(text: str, layers: Sequence[Layer]) -> Mapping[str, object]:
     """Return the sample on whose page all of these were ticked, to remember it."""
     samples = {layer.sample.pk for layer in layers if isinstance(layer, DataLayer)}
-    return {"sample": int(text)} if text.isdecimal() and samples == {int(text)} else {}
+    return {"sample": samples.pop()} if {*map(str, samples)} == {text} else {}
 
 
 def _atlases(layers: Sequence[Layer]) -> list[AtlasLayer]:

@@ -24,10 +24,13 @@ def count_requests(activity: Activity) -> None:
     handler = neuroglancer.server.BaseRequestHandler
 
     def prepare(self: tornado.web.RequestHandler) -> None:
+        self.is_counted = True
         activity.begin()
 
     def on_finish(self: tornado.web.RequestHandler) -> None:
-        activity.end()
+        # A method that is not known is refused before it is prepared.
+        if getattr(self, "is_counted", False):
+            activity.end()
 
     handler.prepare, handler.on_finish = prepare, on_finish
 

@@ -70,6 +70,8 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def _serve(self) -> None:
+        if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
+            self.close_connection = True  # a body would be read as the next request
         self.activity.begin()
         try:
             key = self._key()

@@ -4,6 +4,7 @@ import json
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from uuid import UUID
 
 from django.conf import settings
@@ -44,6 +45,7 @@ def save(
     if onto is not None and onto.owner_id != owner.pk:
         raise NotAllowed("This saved view is somebody else's. Save yours under a name of its own.")
 
+    @cache  # the same volume may be named a thousand times
     def may_keep(uuid: str) -> bool:
         layer = selectors.find_layer(UUID(uuid))
         return (
@@ -83,12 +85,16 @@ def add_annotations(
     view: SavedView, found: Sequence[State], *, by: User, name: str = "annotations"
 ) -> SavedVersion:
     """Add a layer with these annotations, in a new version. Raises Invalid if it gets too large."""
-    newest = view.newest
-    document = annotations.added(newest.document, name, list(found))
-    most = settings.VIEWER_STATE_MAX_BYTES
-    if len(json.dumps(document)) > most:
-        raise Invalid(f"With these annotations the view is larger than {most:,} bytes. Add fewer.")
-    return add_version(view, document, newest.layers, by=by)
+    with transaction.atomic():
+        # Held, so that two who add at once both find what the other added.
+        newest = SavedView.objects.select_for_update().get(pk=view.pk).newest
+        document = annotations.added(newest.document, name, list(found))
+        most = settings.VIEWER_STATE_MAX_BYTES
+        if len(json.dumps(document)) > most:
+            raise Invalid(
+                f"With these annotations the view is larger than {most:,} bytes. Add fewer."
+            )
+        return add_version(view, document, newest.layers, by=by)
 
 
 def rename(view: SavedView, name: str) -> None:
@@ -120,8 +126,12 @@ def named(text: str) -> str:
 
 
 def _new_view(owner: User, name: str) -> SavedView:
-    if owner.saved_views.filter(removed_at=None).count() >= MOST_VIEWS:
-        raise NotReady(f"You have {MOST_VIEWS} saved views. Remove some that are over.")
+    # Removed ones can be brought back, so they take room as well.
+    if owner.saved_views.count() >= MOST_VIEWS:
+        raise NotReady(
+            f"You have {MOST_VIEWS} saved views, those that you removed among them. Save this one "
+            "onto a view that you no longer need."
+        )
     return SavedView.objects.create(owner=owner, name=named(name))
 
 

@@ -19,6 +19,8 @@ from viewers_app.showing import names_missing
 TOKEN_BYTES = 32
 HINT = 4
 MOST_LINKS = 100
+MOST_A_DAY = 200
+NOT_SHARED = "Whoever made this link may not share these volumes any more."
 MOST_PEOPLE = 100
 MOST_USES = 1_000_000
 
@@ -56,6 +58,11 @@ def share(view: SavedView, terms: Terms, *, by: User) -> Made:
     _require_sound(terms)
     if view.links.filter(revoked_at=None, expires_at__gt=timezone.now()).count() >= MOST_LINKS:
         raise NotReady(f"This view has {MOST_LINKS} links. Revoke one that is no longer used.")
+    today = ShareLink.objects.filter(
+        created_by=by, created_at__gt=timezone.now() - timedelta(days=1)
+    )
+    if today.count() >= MOST_A_DAY:
+        raise NotReady(f"You made {MOST_A_DAY} links within a day. Make further ones tomorrow.")
     version = view.newest
     left_out = not_shareable(version, by)
     if not shareable(version, by):
@@ -98,8 +105,22 @@ def is_for(link: ShareLink, person: User | None) -> bool:
     return True
 
 
+def with_reasons(view: SavedView, user: User) -> list[tuple[ShareLink, str]]:
+    """Return the links of an own view with why each is over; rights are asked once for all."""
+    may_share = bool(shareable(view.newest, user))
+    links = view.links.select_related("view", "created_by").prefetch_related("people")
+    return [(link, _why_ended(link) or ("" if may_share else NOT_SHARED)) for link in links]
+
+
 def why_over(link: ShareLink) -> str:
     """Return why the link opens nothing any more, as a sentence; "" if it does."""
+    if ended := _why_ended(link):
+        return ended
+    return "" if shareable(link.view.newest, link.created_by) else NOT_SHARED
+
+
+def _why_ended(link: ShareLink) -> str:
+    """Return what the rows say of its end, rights aside."""
     if link.revoked_at is not None:
         return "This link was revoked by whoever shared it."
     if link.expires_at <= timezone.now():
@@ -108,9 +129,7 @@ def why_over(link: ShareLink) -> str:
         return "This link was used as often as it may be."
     if link.view.removed_at is not None:
         return "The view behind this link was removed."
-    if not link.created_by.is_active or not shareable(link.view.newest, link.created_by):
-        return "Whoever made this link may not share these volumes any more."
-    return ""
+    return "" if link.created_by.is_active else NOT_SHARED
 
 
 def open_link(link: ShareLink, by: User | None, *, sign_in: str) -> sessions.OpenedView:

@@ -69,7 +69,7 @@ def page_of(request: HttpRequest, view: SavedView, form: ShareForm, **more: Any)
         "layers": layers,
         "not_shown": names_missing(newest, layers),
         "not_shareable": sharing.not_shareable(newest, user),
-        "links": [(link, sharing.why_over(link)) for link in view.links.prefetch_related("people")],
+        "links": sharing.with_reasons(view, user),
         "opened": saved_selectors.opened_by(view),
         "copied": snippets.of_layers(layers, to=user),
         "form": form,

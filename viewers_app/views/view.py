@@ -23,7 +23,7 @@ from viewers_app.revisions import revision_of
 from viewers_app.services import sessions
 from viewers_app.specs import Screen
 
-SIZE = re.compile(r"([0-9]{2,5})x([0-9]{2,5})")
+SIZE = re.compile(r"([1-9][0-9]{1,4})x([1-9][0-9]{1,4})")
 
 
 @never_cache

@@ -12,7 +12,7 @@ from core_app.models import User
 from tests.app.viewers_app.conftest import Browser, path_of, site_client, viewer_client
 from tests.support.saved import a_saved_view, share
 from viewers_app.models import DataLayer, SavedVersion, SavedView
-from viewers_app.services import sessions, sharing
+from viewers_app.services import saving, sessions, sharing
 
 ViewOf = Callable[..., Browser]
 
@@ -217,3 +217,27 @@ def test_a_saved_view_is_not_on_the_viewer_origin_nor_a_session_on_the_applicati
     assert site_client(researcher).get(f"/states/{browser.session.uuid}").status_code == 404
     assert site_client(researcher).get(f"/states/{saved['view']}").status_code == 302
     assert sessions.renew(browser.session)
+
+
+def test_views_that_were_removed_take_room_as_well(
+    browser: Browser, researcher: User, layer: DataLayer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saving, "MOST_VIEWS", 1)
+    saving.remove(a_saved_view(researcher, layer))
+
+    answer = save(browser)
+
+    assert answer.status_code == 422
+    assert "those that you removed among them" in answer.json()["error"]
+
+
+def test_two_who_add_annotations_at_once_both_find_them_in_the_newest_version(
+    researcher: User, layer: DataLayer
+) -> None:
+    view = a_saved_view(researcher, layer)
+    stale = SavedView.objects.get(pk=view.pk)
+    saving.add_annotations(view, [{"type": "point", "id": "1", "point": [1, 1, 1]}], by=researcher)
+    saving.add_annotations(stale, [{"type": "point", "id": "2", "point": [2, 2, 2]}], by=researcher)
+
+    names = [one["name"] for one in view.newest.document["layers"]]
+    assert names == ["volume 1", "annotations", "annotations 2"]

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from core_app.errors import Invalid, NotAllowed
+from core_app.errors import Invalid, NotAllowed, NotReady
 from core_app.models import Mail, User
 from tests.app.viewers_app.conftest import Browser, path_of, site_client, viewer_client
 from tests.support.saved import a_saved_view, add_version, share
@@ -345,3 +345,23 @@ def test_a_saved_view_that_ended_is_opened_again_as_it_was_saved(
     page = site_client(researcher).get(f"/viewers/again/{opened.session.uuid}/").content.decode()
 
     assert f"/viewers/saved/{view.uuid}/open/1/" in page
+
+
+def test_nobody_makes_links_without_end(view: SavedView, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharing, "MOST_A_DAY", 2)
+    for _ in range(2):
+        sharing.revoke(share(view).link)
+
+    with pytest.raises(NotReady, match="within a day"):
+        share(view)
+
+
+def test_the_page_of_a_view_asks_as_often_with_many_links(
+    view: SavedView, researcher: User, django_assert_max_num_queries: Callable[..., object]
+) -> None:
+    client = site_client(researcher)
+    for _ in range(20):
+        share(view)
+
+    with django_assert_max_num_queries(40):
+        assert client.get(f"/viewers/saved/{view.uuid}/").status_code == 200

@@ -136,6 +136,7 @@ def test_the_state_fits_the_screen_that_asks(browser: Browser) -> None:
 
     phone = json.loads(browser.client.get(f"{address}?size=390x750").content)
     nonsense = json.loads(browser.client.get(f"{address}?size=0x-1").content)
+    assert browser.client.get(f"{address}?size=00x00").status_code == 200
 
     assert phone["layout"] == "xy"
     assert nonsense["layout"] == "4panel"

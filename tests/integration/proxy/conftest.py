@@ -72,7 +72,7 @@ def layer(layer_of: Callable[[User], DataLayer], researcher: User) -> DataLayer:
     return layer_of(researcher)
 
 
-def nginx_before(upstream: str, folder: Path, data_root: Path) -> Nginx:
+def nginx_before(upstream: str, folder: Path, data_root: Path, **more: str) -> Nginx:
     """Return an nginx, not started, that asks the site at this address."""
     return Nginx(
         folder,
@@ -85,6 +85,7 @@ def nginx_before(upstream: str, folder: Path, data_root: Path) -> Nginx:
             "STATIC_ROOT": str(folder),
             "VIEWER_COOKIE": site_settings.VIEWER_COOKIE_NAME,
             "VERDICT_S": "2",
+            **more,
         },
     )
 

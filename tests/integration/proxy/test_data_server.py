@@ -182,6 +182,74 @@ def test_the_question_itself_is_no_address_of_a_browser(browser, layer):
         assert browser.ask(f"{path}?layer={layer.uuid}&revision=").status == 404
 
 
+def test_nobody_asks_it_by_the_name_of_the_other_server(browser, layer):
+    """A request line with a whole address chooses the server; the Host header may say another."""
+    line = f"http://{settings.SITE_HOST}/authorise?layer={layer.uuid}&revision="
+
+    answer = browser.ask(line, Host=settings.VIEWER_HOST)
+
+    assert answer.status == 404
+    assert "X-Folder" not in answer.headers
+
+
+@pytest.mark.parametrize("given", ["{name}=junk; {name}={value}", "{name} ={value}", "{name}="])
+def test_what_is_asked_is_what_the_answer_is_kept_for(browser, layer, given):
+    """nginx and Django read a cookie that is given twice, or oddly, in two ways."""
+    value, browser.cookie = browser.cookie, ""
+    cookie = given.format(name=settings.VIEWER_COOKIE_NAME, value=value)
+
+    assert browser.data(layer, SHARD_KEY, Cookie=cookie).status == 401
+    assert Proxied(browser.port).data(layer, SHARD_KEY).status == 401
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/static/neuroglancer/index.html", "/v/x/..%2f..%2fstatic/neuroglancer/index.html"],
+)
+@pytest.mark.parametrize("host", ["SITE_HOST", "VIEWER_HOST"])
+def test_the_client_s_own_page_which_has_no_policy_is_served_nowhere(browser, nginx, path, host):
+    page = nginx.folder / "neuroglancer" / "index.html"
+    page.parent.mkdir()
+    page.write_text("a page without a policy")
+    (page.parent / "main.js").write_text("script")
+
+    assert browser.ask(path, Host=getattr(settings, host)).status == 404
+    script = browser.ask("/static/neuroglancer/main.js", Host=settings.VIEWER_HOST)
+    assert (script.status, script.content) == (200, b"script")
+
+
+def test_a_site_with_https_is_told_so_whoever_holds_the_certificate(
+    site, browser, layer, tmp_path, settings
+):
+    settings.SECURE_SSL_REDIRECT = True
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    upstream = site.viewer_url.removeprefix("http://")
+    inner = nginx_before(upstream, tmp_path / "inner", settings.DATA_ROOT, SCHEME="https")
+    inner.start()
+    browser = Proxied(inner.port, browser.cookie)
+
+    assert browser.data(layer, SHARD_KEY).status == 200
+    assert browser.ask("/healthz").status == 200
+    inner.stop()
+
+
+def test_a_secret_address_is_not_written_down_with_a_failure(browser, tmp_path):
+    alone = nginx_before(f"127.0.0.1:{free_port()}", tmp_path / "alone", settings.DATA_ROOT)
+    alone.start()
+    for host, path in (
+        (settings.SITE_HOST, "/s/a-secret"),
+        (settings.SITE_HOST, "/accounts/login/?next=/s/a-secret"),
+        (settings.VIEWER_HOST, "/open?ticket=a-secret"),
+        (settings.SITE_HOST, "/requests/"),
+    ):
+        assert Proxied(alone.port).ask(path, Host=host).status == 502
+    alone.stop()
+
+    said = alone.error_log.read_text()
+    assert "/requests/" in said
+    assert "a-secret" not in said
+
+
 def test_another_name_of_the_host_is_no_site(browser):
     assert browser.ask("/", Host="elsewhere.example").status == 421
 

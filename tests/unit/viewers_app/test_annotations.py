@@ -138,3 +138,16 @@ def test_a_table_becomes_a_layer_with_the_units_of_the_view() -> None:
         "transform": {"outputDimensions": {"x": [1e-6, "m"]}},
     }
     assert len(before["layers"]) == 1
+
+
+def test_what_is_no_annotation_is_no_row() -> None:
+    odd = [{"type": []}, {"type": {}}, 5, None, {"type": "point", "point": 7}]
+
+    assert [row["Type"] for row in table(*odd)] == ["Point"]
+    assert written({"layers": [{"type": "annotation", "annotations": 5}]}, {}).count("\n") == 1
+
+
+def test_an_id_of_thousands_of_digits_has_no_name() -> None:
+    (row,) = table({"type": "point", "point": [1, 2, 3], "segments": ["9" * 5000]}, names={9: "x"})
+
+    assert row["Segment Names"] == ""

@@ -197,3 +197,42 @@ def test_a_layer_whose_volume_is_not_visible_is_not_shown() -> None:
 
     assert "hidden" not in json.dumps(state)
     assert len(document["layers"]) == 2
+
+
+def test_names_of_layers_that_are_left_out_are_told_nowhere() -> None:
+    panel = {"type": "viewer", "layers": ["488", "of a labmate"], "layout": "xy"}
+    alone = {"type": "viewer", "layers": ["of a labmate"], "layout": "xy"}
+    layout = {"type": "row", "children": [panel, {"type": "column", "children": [alone]}]}
+    other = image(f"precomputed://{ORIGIN}/data/{HIDDEN}", name="of a labmate")
+    regions = {
+        "type": "segmentation", "name": "regions", "source": SOURCE,
+        "linkedSegmentationGroup": "of a labmate",
+    }  # fmt: skip
+    state = {
+        "layers": [image(), other, regions],
+        "layout": layout,
+        "toolBindings": {"A": {"type": "shaderControl", "layer": "of a labmate"}},
+    }
+    document = kept(state, origin=ORIGIN, may_keep=lambda uuid: True).document
+
+    found = shown(document, title="t", uuids={OURS})
+
+    assert "labmate" not in json.dumps(found)
+    assert found["layout"] == {
+        "type": "row", "children": [{"type": "viewer", "layers": ["488"], "layout": "xy"}]
+    }  # fmt: skip
+    assert shown(document, title="t", uuids={OURS, HIDDEN})["layout"] == layout
+
+
+@pytest.mark.parametrize("layout", ["xy", "4panel", {"type": "xy", "orthographicProjection": True}])
+def test_a_layout_that_names_no_layer_stays(layout: object) -> None:
+    assert keep(layout=layout).document["layout"] == layout
+
+
+def test_a_selected_layer_that_is_no_name_is_forgotten() -> None:
+    assert "selectedLayer" not in keep(selectedLayer={"layer": []}).document
+
+
+def test_a_whole_number_beyond_all_measure_is_refused() -> None:
+    with pytest.raises(Invalid, match="too large"):
+        parsed(b'{"position": [1' + b"0" * 400 + b"]}")

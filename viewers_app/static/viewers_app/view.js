@@ -134,7 +134,7 @@ async function check() {
   try {
     const answer = await fetch(page.renew, { method: "POST", body: showing() });
     if (!answer.ok) {
-      say("This view has ended, so no more data is loaded. What is on the screen stays.", { again: true });
+      say("This view has ended, so no more data is loaded. What is on the screen stays: open it again, and if you were only away, go on here.", { again: true });
       return;
     }
     const renewed = await answer.json();
