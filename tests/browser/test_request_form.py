@@ -259,6 +259,39 @@ def test_the_first_step_is_saved_as_it_is_typed(page: Opened, researcher: User) 
     assert Request.objects.count() == 1
 
 
+def test_the_next_step_waits_for_every_save_of_a_slow_connection(
+    page: Opened, researcher: User
+) -> None:
+    """A save may be under way behind the one that a press waits for."""
+    about, asked = page(researcher), []
+    about.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    about.goto("/requests/new/")
+    held: list[Route] = []
+
+    def slow(route: Route) -> None:
+        is_save = "application/json" in route.request.headers.get("accept", "")
+        if route.request.method == "POST" and is_save:
+            held.append(route)
+        else:
+            route.continue_()
+
+    about.route("**/*", slow)  # the draft has an address of its own once it is there
+    about.get_by_label("Number of samples").fill("3")
+    about.get_by_label("Request name").fill("Fifty brains")
+    under_way(about, held)
+    about.get_by_label("What is it for?").fill("To try the grid.")
+    about.get_by_role("button", name="Continue to the samples").click(no_wait_after=True)
+    held.pop().continue_()
+    under_way(about, held)
+    about.wait_for_timeout(300)
+    assert not about.url.endswith("/samples/")
+    held.pop().continue_()
+
+    about.wait_for_url("**/samples/")
+    assert asked == []
+    assert "To try the grid." in str(Request.objects.get(name="Fifty brains").draft)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_grid_fits_a_phone(page: Opened, researcher: User, scheme: str) -> None:
     phone = page(researcher, viewport="phone", scheme=scheme)

@@ -83,7 +83,8 @@ export class Saver {
   // Send what is not sent yet. True if all of it is on the server then.
   async flush() {
     clearTimeout(this.timer);
-    if (this.sending) await this.sending;
+    // Behind one save the next may be under way already, of what was typed meanwhile.
+    while (this.sending) await this.sending;
     if (!this.dirty) return true;
     if (this.stuck) return false;
     this.sending = this.send();
