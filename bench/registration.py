@@ -64,7 +64,7 @@ def rows(size: str) -> Iterator[Row]:
 
 
 def _write_pair(data: Path, um: float) -> np.ndarray:
-    """Write template.tif and sample.tif (z, y, x); return where each voxel of the sample is from."""
+    """Write template.tif and sample.tif (z, y, x); return where each voxel of a sample is from."""
     x, y, z = (round(1000 * mm / um) for mm in BOX_MM)
     positions = positions_of((z, y, x), np.array([um] * 3))
     there = Map()(positions)
