@@ -20,6 +20,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 WORK = REPOSITORY / "var" / "bench"
 _VENV = REPOSITORY / "var" / "bench-venv"
 _REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+_ITK_VENV = REPOSITORY / "var" / "bench-itk"
+_ITK_REQUIREMENTS = Path(__file__).with_name("requirements-itk.txt")
 _LIMIT_SECONDS = 1800
 
 
@@ -47,7 +49,7 @@ def run_job(name: str, data: Path) -> Cost:
 
 def run_igneous_job(name: str, data: Path) -> Cost:
     """Run a job of igneous_job.py in the environment that `require_references` made."""
-    python = _python()
+    python = _python(_VENV)
     script = Path(__file__).with_name("igneous_job.py")
     before = _children_cpu()
     cost = _run([str(python), str(script), name], name, data)
@@ -56,25 +58,50 @@ def run_igneous_job(name: str, data: Path) -> Cost:
 
 def require_references(*, may_install: bool) -> None:
     """See to it that cloud-volume and igneous are there, or raise Unavailable."""
-    mark = _VENV / "ready"
-    if mark.exists() and mark.read_text() == _REQUIREMENTS.read_text():
+    _require(_VENV, _REQUIREMENTS, "cloud-volume and igneous", may_install=may_install)
+
+
+def require_itk(*, may_install: bool) -> None:
+    """See to it that itk-elastix is there, or raise Unavailable."""
+    _require(_ITK_VENV, _ITK_REQUIREMENTS, "itk-elastix", may_install=may_install)
+
+
+def run_itk_job(data: Path) -> Cost:
+    """Run itk_job.py in the environment that `require_itk` made."""
+    script = Path(__file__).with_name("itk_job.py")
+    done = subprocess.run(
+        [str(_python(_ITK_VENV)), str(script), str(data)],
+        capture_output=True,
+        text=True,
+        timeout=_LIMIT_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise Unavailable(f"itk-elastix failed: {last[:60]}")
+    return Cost(**json.loads(done.stdout.strip().splitlines()[-1]))
+
+
+def _require(venv: Path, requirements: Path, what: str, *, may_install: bool) -> None:
+    mark = venv / "ready"
+    if mark.exists() and mark.read_text() == requirements.read_text():
         return
     if not may_install:
-        raise Unavailable("left out: only the full size installs cloud-volume and igneous")
-    _say("making var/bench-venv for cloud-volume and igneous")
+        raise Unavailable(f"left out: only the full size installs {what}")
+    _say(f"making {venv.relative_to(REPOSITORY)} for {what}")
     commands = (
-        [sys.executable, "-m", "venv", str(_VENV)],
-        [str(_python()), "-m", "pip", "install", "-q", "-r", str(_REQUIREMENTS)],
+        [sys.executable, "-m", "venv", str(venv)],
+        [str(_python(venv)), "-m", "pip", "install", "-q", "-r", str(requirements)],
     )
     for command in commands:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise Unavailable("cloud-volume and igneous could not be installed")
-    mark.write_text(_REQUIREMENTS.read_text())
+            raise Unavailable(f"{what} could not be installed")
+    mark.write_text(requirements.read_text())
 
 
-def _python() -> Path:
-    return _VENV / "bin" / "python"
+def _python(venv: Path) -> Path:
+    return venv / "bin" / "python"
 
 
 def in_turns(jobs: Sequence[tuple[str, Callable[[], Cost]]], *, rounds: int) -> Rounds:

@@ -12,7 +12,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import delivery, driving, plane_steps, polling, precompute, stitching, submission
+from bench import (
+    delivery,
+    driving,
+    plane_steps,
+    polling,
+    precompute,
+    registration,
+    stitching,
+    submission,
+)
 from bench.measure import REPOSITORY
 from bench.rows import Row, as_json, table
 
@@ -27,6 +36,7 @@ GROUPS: tuple[Callable[[str], Iterable[Row]], ...] = (
     precompute.rows,
     plane_steps.rows,
     stitching.rows,
+    registration.rows,
     submission.rows,
     driving.rows,
     polling.rows,

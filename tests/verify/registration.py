@@ -7,7 +7,6 @@ checks reading, spacing, orientation and the way back, but no generality.
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,10 +14,11 @@ import tifffile
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from pipeline.anatomy import BOX_MM, Anatomy
+from pipeline.anatomy import BOX_MM
 from pipeline.contract import CONTRACT_VERSION, PIPELINE_VERSION, JsonDict, StepSpec
 from pipeline.runner import load_step
 from pipeline.workspace import Workspace
+from tests.verify.bent import MIDDLE_MM, Map, invented_brain, mapped, positions_of, pulled
 from tests.verify.figures import Figure
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 _TEMPLATE_SHAPE = (80, 132, 114)
 _UM = 100.0
 _SAMPLE_UM = np.array([90.0, 100.0, 80.0])  # x, y, z
-_MIDDLE = np.array(BOX_MM) / 2
 _CELLS = 400
 _LEAST_CELL = 200
 
@@ -52,55 +51,6 @@ def _run(
 # --- the phantom
 
 
-def _template() -> np.ndarray:
-    """The invented brain with its left mark, float (z, y, x), axes LR, AP, DV."""
-    anatomy = Anatomy(_TEMPLATE_SHAPE, seed=11)
-    planes = []
-    for z in range(_TEMPLATE_SHAPE[0]):
-        tissue, light = anatomy.plane(z)
-        mark = anatomy.mark(z)
-        planes.append(700 * tissue * light * (1 - mark) + 1000 * mark)
-    return np.stack(planes)
-
-
-class _Map:
-    """Takes a position in the sample to one in the template, (n, 3) x, y, z in mm."""
-
-    def __init__(self) -> None:
-        x, y, z = np.radians([5.0, -4.0, 3.0])
-        turns = [
-            np.array([[1, 0, 0], [0, np.cos(x), -np.sin(x)], [0, np.sin(x), np.cos(x)]]),
-            np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]]),
-            np.array([[np.cos(z), -np.sin(z), 0], [np.sin(z), np.cos(z), 0], [0, 0, 1]]),
-        ]
-        self.matrix = turns[2] @ turns[1] @ turns[0] * 1.05
-        rng = np.random.default_rng(4)
-        self.bends = rng.uniform(-1, 1, (3, 8, 10, 9))  # control points 2 mm apart
-        grid = np.stack(np.meshgrid(*(np.linspace(0, n, 40) for n in BOX_MM), indexing="ij"))
-        self.scale = 0.4 / np.abs(self._bend(grid.reshape(3, -1).T)).max()
-
-    def _bend(self, points: np.ndarray) -> np.ndarray:
-        at = points[:, ::-1].T / 2.0 + 1.5
-        return np.stack(
-            [ndimage.map_coordinates(bend, at, order=3, mode="nearest") for bend in self.bends]
-        ).T
-
-    def __call__(self, points: np.ndarray) -> np.ndarray:
-        straight = (points - _MIDDLE) @ self.matrix.T + _MIDDLE + np.array([0.3, -0.4, 0.2])
-        return straight + self.scale * self._bend(points)
-
-
-def _positions(shape: tuple[int, ...], um: np.ndarray) -> np.ndarray:
-    """The middle of each voxel (n, 3) x, y, z in mm, in the order of the array (z, y, x)."""
-    z, y, x = np.indices(shape).reshape(3, -1)
-    return (np.stack([x, y, z], axis=1) + 0.5) * um / 1000
-
-
-def _pulled(volume: np.ndarray, points: np.ndarray, order: int) -> np.ndarray:
-    at = points[:, ::-1].T * 1000 / _UM - 0.5
-    return ndimage.map_coordinates(volume, at, order=order, mode="constant")
-
-
 def _parcels(mask: np.ndarray) -> np.ndarray:
     """Cells around random voxels of the mask; ids are such as atlases have."""
     inside = np.argwhere(mask)
@@ -114,18 +64,20 @@ def _parcels(mask: np.ndarray) -> np.ndarray:
 
 
 def _phantom(root: Path) -> Iterator[Figure]:
-    bent = _Map()
-    template = _template()
+    bent = Map()
+    template = invented_brain(_TEMPLATE_SHAPE)
     shape = tuple(round(1000 * mm / um) for mm, um in zip(BOX_MM, _SAMPLE_UM, strict=True))[::-1]
-    positions = _positions(shape, _SAMPLE_UM)
+    positions = positions_of(shape, _SAMPLE_UM)
     there = bent(positions)
-    light = np.clip(_pulled(template, there, 1), 0, None) ** 0.8 / 1000**0.8 * 1000
+    light = np.clip(pulled(template, there, _UM, order=1), 0, None) ** 0.8 / 1000**0.8 * 1000
     noise = np.random.default_rng(9).normal(100, 15, len(light))
     sample = np.clip(np.rint(light + noise), 0, 65535).astype(np.uint16).reshape(shape)
     mask = template > 100
     mask = ndimage.binary_fill_holes(mask)
     annotation = _parcels(mask)
-    true = _pulled(annotation.astype(np.float64), there, 0).astype(np.uint32).reshape(shape)
+    true = (
+        pulled(annotation.astype(np.float64), there, _UM, order=0).astype(np.uint32).reshape(shape)
+    )
     _save(root, "template.tif", np.rint(template).astype(np.uint16))
     _save(root, "sample.tif", sample)
     _save(root, "mirrored.tif", sample[:, :, ::-1])
@@ -150,7 +102,7 @@ def _phantom(root: Path) -> Iterator[Figure]:
         "R4 labels that the atlas has not", len(_ids(labels) - _ids(annotation)), 0, at_most=True
     )
     sides = tifffile.imread(root / "labels/hemispheres.tif")
-    right = np.where(there[:, 0].reshape(shape) < _MIDDLE[0], 1, 2)
+    right = np.where(there[:, 0].reshape(shape) < MIDDLE_MM[0], 1, 2)
     inside = true > 0
     yield Figure("R4 voxels on their true side", float((sides == right)[inside].mean()), 0.995)
     inputs = {"volume": "mirrored.tif", "template": "template.tif"}
@@ -171,7 +123,7 @@ def _target_errors(
 ) -> Iterator[Figure]:
     """Ask transformix where 2,000 voxels of the brain go."""
     chosen = np.random.default_rng(3).permutation(np.flatnonzero(inside))[:2000]
-    found = _mapped(folder, positions[chosen])
+    found = mapped(folder, positions[chosen])
     before = np.linalg.norm(positions[chosen] - true[chosen], axis=1) * 1000
     errors = np.linalg.norm(found - true[chosen], axis=1) * 1000
     yield Figure("R4 distance before, median µm", float(np.median(before)), 300)
@@ -180,17 +132,6 @@ def _target_errors(
     )
     yield Figure(
         "R4 target registration error, 95 % µm", float(np.percentile(errors, 95)), 150, at_most=True
-    )
-
-
-def _mapped(folder: Path, points: np.ndarray) -> np.ndarray:
-    text = "\n".join(" ".join(f"{v:.6f}" for v in point) for point in points)
-    (folder / "points.txt").write_text(f"point\n{len(points)}\n{text}\n")
-    words = ["transformix", "-def", "points.txt", "-out", ".", "-tp", "TransformParameters.1.txt"]
-    subprocess.run(words, cwd=folder, check=True, capture_output=True)
-    lines = (folder / "outputpoints.txt").read_text().splitlines()
-    return np.array(
-        [line.split("OutputPoint = [")[1].split("]")[0].split() for line in lines], float
     )
 
 
