@@ -65,6 +65,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         _keep_seeds(item)
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse to run servers and browsers side by side, as with versions that lose the groups."""
+    if not getattr(session.config.option, "loadgroup", None):
+        return
+    lost = [x for x in session.items if x.get_closest_marker("xdist_group") and "@" not in x.nodeid]
+    if lost:
+        raise pytest.UsageError("pytest and pytest-xdist of these versions keep no tests together")
+
+
 def _keep_together(item: pytest.Item) -> None:
     if any(mark.name in ONE_BY_ONE for mark in item.iter_markers()):
         item.add_marker(pytest.mark.xdist_group("one_by_one"))
