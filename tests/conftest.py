@@ -1,6 +1,7 @@
 """Rules for every test: environment, markers, place on disk, reach on the network."""
 
 import os
+import secrets
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -142,7 +143,8 @@ def _quick_and_contained(settings: Settings, tmp_path: Path) -> None:
     for name, folder in (
         ("DATA_ROOT", "data"),
         ("CLUSTER_DATA_ROOT", "data"),
-        ("CLUSTER_WORKDIR", "jobs"),
+        # pytest gives the folder of a test that passed to the next; Slurm still knows its jobs.
+        ("CLUSTER_WORKDIR", f"jobs-{secrets.token_hex(4)}"),
     ):
         path = tmp_path / folder
         path.mkdir(exist_ok=True)
