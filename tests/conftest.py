@@ -42,7 +42,7 @@ MARKER_OF = {
     "real_data": "realdata",
 }
 
-# These start servers or browsers, kill processes or measure: one worker runs them, one by one.
+# These start servers or browsers, kill processes or measure: they are run one by one.
 ONE_BY_ONE = {"mariadb", "datajoint", "ssh", "slurm", "docker", "nginx", "browser", "alone"}
 
 
@@ -76,8 +76,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def _keep_together(item: pytest.Item) -> None:
-    if any(mark.name in ONE_BY_ONE for mark in item.iter_markers()):
-        item.add_marker(pytest.mark.xdist_group("one_by_one"))
+    """One worker has the browser, and one the servers; each of them runs its tests one by one."""
+    names = {mark.name for mark in item.iter_markers()}
+    if names & ONE_BY_ONE:
+        group = "browser" if "browser" in names else "one_by_one"
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def _wait_for_images(item: pytest.Item) -> None:
