@@ -20,7 +20,9 @@ def report_of(jobs, job_id):
 def controller_down(jobs):
     """A job is running when the controller stops."""
     job_id = jobs.scheduler.submit(jobs.job("one", seconds=60))
-    wait_until(lambda: report_of(jobs, job_id).source == "sacct")
+    # Without the controller the accounts alone answer, which lag.
+    asked = ("sacct", "-X", "-n", "-j", job_id.partition(";")[0], "-o", "State")
+    wait_until(lambda: jobs.slurm.call(*asked).strip() == "RUNNING")
     jobs.slurm.stop_slurmctld()
     yield job_id
     jobs.slurm.start_slurmctld()
@@ -71,7 +73,9 @@ def test_while_the_database_is_down_jobs_go_on_and_none_is_gone(jobs):
         jobs.scheduler.find("never-handed-in")
 
     jobs.slurm.start_slurmdbd()
-    wait_until(lambda: report_of(jobs, job_id).source == "sacct")
+    # Without the controller the accounts alone answer, which lag.
+    asked = ("sacct", "-X", "-n", "-j", job_id.partition(";")[0], "-o", "State")
+    wait_until(lambda: jobs.slurm.call(*asked).strip() == "RUNNING")
     reaches(jobs, job_id, JobState.ENDED)
     assert jobs.scheduler.find(job.name) == job_id
     assert jobs.scheduler.find("never-handed-in") is None
