@@ -73,9 +73,7 @@ def test_while_the_database_is_down_jobs_go_on_and_none_is_gone(jobs):
         jobs.scheduler.find("never-handed-in")
 
     jobs.slurm.start_slurmdbd()
-    # Without the controller the accounts alone answer, which lag.
-    asked = ("sacct", "-X", "-n", "-j", job_id.partition(";")[0], "-o", "State")
-    wait_until(lambda: jobs.slurm.call(*asked).strip() == "RUNNING")
+    wait_until(lambda: report_of(jobs, job_id).source == "sacct")
     reaches(jobs, job_id, JobState.ENDED)
     assert jobs.scheduler.find(job.name) == job_id
     assert jobs.scheduler.find("never-handed-in") is None
