@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ import numpy as np
 import tensorstore
 import tifffile
 
+from bench.measure import report
 from pipeline.contract import CONTRACT_VERSION, PIPELINE_VERSION, JsonDict, StepSpec
 from pipeline.runner import load_step
 from pipeline.steps import precompute
@@ -201,13 +201,7 @@ JOBS = {
 
 
 def main(name: str, data: str, out: str) -> None:
-    before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-    outputs = JOBS[name](Path(data), Path(out))
-    wall = time.perf_counter() - began
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    report = {"wall": wall, "cpu": cpu, "peak": after.ru_maxrss * 1024, "outputs": outputs}
-    sys.stdout.write(json.dumps(report))
+    report(lambda: JOBS[name](Path(data), Path(out)))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -69,17 +70,7 @@ def require_itk(*, may_install: bool) -> None:
 def run_itk_job(data: Path) -> Cost:
     """Run itk_job.py in the environment that `require_itk` made."""
     script = Path(__file__).with_name("itk_job.py")
-    done = subprocess.run(
-        [str(_python(_ITK_VENV)), str(script), str(data)],
-        capture_output=True,
-        text=True,
-        timeout=_LIMIT_SECONDS,
-        check=False,
-    )
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise Unavailable(f"itk-elastix failed: {last[:60]}")
-    return Cost(**json.loads(done.stdout.strip().splitlines()[-1]))
+    return Cost(**_told([str(_python(_ITK_VENV)), str(script), str(data)], "itk-elastix"))
 
 
 def _require(venv: Path, requirements: Path, what: str, *, may_install: bool) -> None:
@@ -102,6 +93,17 @@ def _require(venv: Path, requirements: Path, what: str, *, may_install: bool) ->
 
 def _python(venv: Path) -> Path:
     return venv / "bin" / "python"
+
+
+def report(work: Callable[[], object]) -> None:
+    """Do the work and print what it cost as one line of JSON, the form of Cost."""
+    before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+    outputs = work()
+    wall = time.perf_counter() - began
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    told = {"wall": wall, "cpu": cpu, "peak": after.ru_maxrss * 1024, "outputs": outputs}
+    sys.stdout.write(json.dumps(told))
 
 
 def in_turns(jobs: Sequence[tuple[str, Callable[[], Cost]]], *, rounds: int) -> Rounds:
@@ -129,27 +131,21 @@ def run_command(
 ) -> Cost:
     """Run a command with the folders `data` and `out` and what `more` there is to say."""
     _clear(out)
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*command, str(data), str(out), *more],
-        cwd=REPOSITORY,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=_LIMIT_SECONDS,
-        check=False,
-    )
-    _clear(out)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise Unavailable(f"{name} failed: {last[:60]}")
-    return Cost(**json.loads(done.stdout.strip().splitlines()[-1]))
+    try:
+        return Cost(**_told([*command, str(data), str(out), *more], name, OMP_NUM_THREADS="1"))
+    finally:
+        _clear(out)
 
 
 def ask_job(arguments: list[str], *, what: str, **environment: str) -> dict[str, Any]:
     """Run a job that prints one JSON line at its end, and return it. Raises Unavailable."""
+    return _told([sys.executable, "-m", *arguments], what, **environment)
+
+
+def _told(command: list[str], what: str, **environment: str) -> dict[str, Any]:
+    """Run a command and return the JSON of its last line. Raises Unavailable if it failed."""
     done = subprocess.run(
-        [sys.executable, "-m", *arguments],
+        command,
         cwd=REPOSITORY,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment},
         capture_output=True,

@@ -6,9 +6,7 @@ files, or `destripe`, which times the filter and its textbook form in turns, in 
 
 from __future__ import annotations
 
-import json
 import os
-import resource
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +19,7 @@ import pywt
 import scipy.fft
 import tifffile
 
+from bench.measure import report
 from pipeline.contract import CONTRACT_VERSION, PIPELINE_VERSION, JsonDict, StepSpec
 from pipeline.destriping import Destriper
 from pipeline.flat_field import Flattener
@@ -173,13 +172,7 @@ JOBS = {
 
 
 def main(name: str, data: str, out: str, threads: str = "2") -> None:
-    before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-    outputs = JOBS[name](Path(data), Path(out), int(threads))
-    wall = time.perf_counter() - began
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    report = {"wall": wall, "cpu": cpu, "peak": after.ru_maxrss * 1024, "outputs": outputs}
-    sys.stdout.write(json.dumps(report))
+    report(lambda: JOBS[name](Path(data), Path(out), int(threads)))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,9 @@ from core_app.errors import Rejected
 from tests.support.launchers import LAYER, LIMITS, STATE, an_order, make_layer, new_token
 from viewers_app.launcher.ports import Capacity, Condition, Kind
 
+# Those behind which something really runs.
+SERVING = ["process", pytest.param("docker", marks=pytest.mark.docker)]
+
 
 def test_an_order_becomes_a_process_that_is_ready(launched):
     order = an_order()
@@ -223,9 +226,8 @@ def test_a_folder_without_info_is_no_layer(launched):
         launched.launcher.ensure(an_order(values={"layer": "someone", "token": new_token()}))
 
 
+@pytest.mark.parametrize("launched", SERVING, indirect=True)
 def test_a_volume_is_served_to_who_knows_its_token(launched):
-    if not launched.is_real:
-        pytest.skip("nothing runs here")
     order = an_order()
     running = launched.ready(order)
     place = f"/v/{order.values['token']}"
@@ -240,9 +242,8 @@ def test_a_volume_is_served_to_who_knows_its_token(launched):
     assert launched.fetch(running, "/info")[0] == 404
 
 
+@pytest.mark.parametrize("launched", SERVING, indirect=True)
 def test_a_python_viewer_shows_its_state_to_who_knows_its_token(launched):
-    if not launched.is_real:
-        pytest.skip("nothing runs here")
     state = json.dumps({**STATE, "title": "A brain" + " " * 200_000})
     order = an_order(Kind.PYTHON, values={"state": state, "token": new_token()})
     running = launched.ready(order)

@@ -78,7 +78,6 @@ class Launched:
     data_root: Path
     lose: Callable[[UUID], None]
     place: Callable[[Running], str]
-    is_real: bool = True
 
     def ready(self, order: Order) -> Running:
         """Ensure the order and wait until it is ready."""
@@ -106,9 +105,7 @@ class Launched:
 
 def memory(data_root: Path) -> Launched:
     launcher = MemoryLauncher(data_root=data_root, limits=LIMITS)
-    return Launched(
-        launcher, data_root, lambda view: launcher.backend.lose(str(view)), str, is_real=False
-    )
+    return Launched(launcher, data_root, lambda view: launcher.backend.lose(str(view)), str)
 
 
 @contextmanager
@@ -153,9 +150,7 @@ def http_to_memory(data_root: Path) -> Iterator[Launched]:
     sessions = Sessions(backend, CATALOGUE, data_root=data_root, limits=LIMITS)
     with serving(Api(sessions, Gate(KEYS, now=time.time))) as url:
         launcher = HttpLauncher(url, KEYS)
-        yield Launched(
-            launcher, data_root, lambda view: backend.lose(str(view)), str, is_real=False
-        )
+        yield Launched(launcher, data_root, lambda view: backend.lose(str(view)), str)
 
 
 class Service:
