@@ -13,6 +13,7 @@ from tests.app.rights.outcomes import Before
 from tests.support import world as worlds
 from tests.support.world import World
 from viewers_app import data_access
+from viewers_app.services import activity
 
 
 @contextmanager
@@ -60,6 +61,7 @@ def world(
     built, before = _built
     settings.DATA_ROOT = settings.CLUSTER_DATA_ROOT = before.root
     data_access.verdicts.forget()
+    activity.tally.forget()  # else what earlier tests fetched is written down in this one
     yield built
     for path in sorted(before.files_since(), reverse=True):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
