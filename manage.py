@@ -22,6 +22,7 @@ def _prepare_demo() -> None:
     os.environ.setdefault("DEBUG", "1")
     # On the terminal, mails would stand between what the demo tells.
     os.environ.setdefault("EMAIL_URL", f"file://{quote(str(HERE / 'var' / 'mails'))}")
+    os.environ.setdefault("LAUNCHER", "process")
     # Others on this machine have no business in the demo's database and data.
     os.umask(0o077)
 

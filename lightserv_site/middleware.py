@@ -1,5 +1,6 @@
 """Two origins in one process, and the content security policy of each family of pages."""
 
+import re
 from collections.abc import Callable
 
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
@@ -10,6 +11,7 @@ from core_app.http import host_of, is_viewer_origin
 
 Next = Callable[[HttpRequest], HttpResponse]
 
+CLIENT_PAGE = re.compile(r"/(?:neuroglancer|py/[0-9a-f-]{36})/v/")
 ADMIN_POLICY = {"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]}
 CLIENT_POLICY = {
     "script-src": [SELF, UNSAFE_EVAL],
@@ -87,5 +89,5 @@ class PolicyByFamily:
 
 def _policy_of(request: HttpRequest) -> dict[str, list[str]] | None:
     if is_viewer_origin(request):
-        return CLIENT_POLICY if request.path.startswith("/neuroglancer/v/") else WRAPPER_POLICY
+        return CLIENT_POLICY if CLIENT_PAGE.match(request.path) else WRAPPER_POLICY
     return ADMIN_POLICY if request.path.startswith("/admin/") else None

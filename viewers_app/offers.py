@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from django.conf import settings
+
 from viewers_app.described import described
 from viewers_app.models import AtlasLayer, DataLayer
 from viewers_app.recipes import ANNOTATION_PART, SEEDED, Recipe, offer
@@ -27,6 +29,16 @@ class Offered:
     why_not: str = ""
 
 
+def possible_recipes(*, of_atlas: bool) -> list[Recipe]:
+    """Return the recipes for samples, or for atlases, that this site can show."""
+    has_processes = settings.LAUNCHER != "static"
+    return [
+        recipe
+        for recipe in SEEDED
+        if recipe.is_of_atlas == of_atlas and (has_processes or not recipe.needs_python)
+    ]
+
+
 def offers_of(layers: Sequence[DataLayer]) -> list[Offered]:
     """Return every recipe for samples, those that can be opened first.
 
@@ -34,7 +46,7 @@ def offers_of(layers: Sequence[DataLayer]) -> list[Offered]:
     """
     specs = described([*layers, *_annotations()])
     labels = {str(layer.uuid): layer for layer in layers}
-    offered = [_offered(recipe, specs, labels) for recipe in SEEDED if not recipe.is_of_atlas]
+    offered = [_offered(recipe, specs, labels) for recipe in possible_recipes(of_atlas=False)]
     return sorted(offered, key=lambda one: not one.choices)
 
 

@@ -1,7 +1,9 @@
 """From what was ticked or pressed to what is opened: volumes, atlases over them, and a recipe."""
 
+import re
+import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.http import Http404, QueryDict
@@ -17,6 +19,7 @@ from viewers_app.services.sessions import Wanted
 from viewers_app.specs import ARRANGEMENTS, OVERLAY
 
 MOST_NAMED = 3
+_PRESS = re.compile(r"[A-Za-z0-9_-]{16,64}")
 NO_SUCH = "There is no such volume, or it is not yours to see."
 ATLAS_ALONE = (
     "An atlas is laid over a registered volume. Tick that volume as well, then press Open."
@@ -40,9 +43,17 @@ def wanted_of(posted: QueryDict, person: User) -> Wanted:
     an atlas without its volume, or a recipe whose volumes have changed.
     """
     layers = _found(_uuids(posted.getlist("layer")), person)
-    recipe = posted.get("recipe", "")
-    if recipe:
-        return _of_recipe(recipe, layers)
+    recipe, once = posted.get("recipe", ""), posted.get("once", "")
+    wanted = _of_recipe(recipe, layers) if recipe else _of_ticks(posted, layers)
+    return replace(wanted, once=once if _PRESS.fullmatch(once) else "")
+
+
+def new_press() -> str:
+    """Return what a button sends along, so that pressing it twice opens one view."""
+    return secrets.token_urlsafe(16)
+
+
+def _of_ticks(posted: QueryDict, layers: list[Layer]) -> Wanted:
     overlaid = _uuids(posted.getlist("atlas"))
     if not {*overlaid} <= {layer.uuid for layer in layers}:
         raise Invalid(ATLAS_ALONE)

@@ -34,7 +34,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One kind of view. `joins_orientations`: dorsal and ventral scans are shown together."""
+    """One kind of view. `joins_orientations`: dorsal and ventral scans are shown together.
+
+    `needs_python`: it does what only a Python viewer can, so each view has a process.
+    """
 
     key: str
     label: str
@@ -43,6 +46,7 @@ class Recipe:
     template: Template
     joins_orientations: bool = False
     is_of_atlas: bool = False
+    needs_python: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,10 @@ REGIONS: Final = Part(
     ("raw_atlas",), "The atlas was not brought to this sample yet.", "segmentation"
 )
 CELLS: Final = Part(("cells",), "No cells were looked for in this sample yet.", "annotation")
+ATLAS_PARTS: Final = (
+    _images(TEMPLATE, why_not="The atlas has no template."),
+    Part((ANNOTATION_PART,), "The atlas has no regions.", "segmentation"),
+)
 
 SEEDED: Final = (
     Recipe(
@@ -141,12 +149,28 @@ SEEDED: Final = (
         "atlas",
         "Atlas browser",
         "The template of an atlas with its regions in color, and their list to search.",
-        (
-            _images(TEMPLATE, why_not="The atlas has no template."),
-            Part((ANNOTATION_PART,), "The atlas has no regions.", "segmentation"),
-        ),
+        ATLAS_PARTS,
         Template(in_color=False, opens_regions=True),
         is_of_atlas=True,
+    ),
+    Recipe(
+        "structures",
+        "Structures by keys",
+        "The registered channels with the regions of the atlas. Point at a region and press p to "
+        "see the structure above it as one, c to take it apart again. Takes some seconds to start.",
+        (REGISTERED, ATLAS),
+        Template(in_color=False),
+        needs_python=True,
+    ),
+    Recipe(
+        "atlas-structures",
+        "Atlas by keys",
+        "The atlas browser in which p shows the structure above a region as one, and c takes it "
+        "apart again. Takes some seconds to start.",
+        ATLAS_PARTS,
+        Template(in_color=False),
+        is_of_atlas=True,
+        needs_python=True,
     ),
 )
 RECIPES: Final = {recipe.key: recipe for recipe in SEEDED}

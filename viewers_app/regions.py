@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Iterable
 
 from django.conf import settings
 
@@ -19,12 +20,19 @@ logger = logging.getLogger(__name__)
 
 def names_in(version: SavedVersion, *, to: User) -> dict[int, str]:
     """Return {id: name} of the regions of the first label volume that this person may see."""
-    for layer in selectors.find_layers(version.layers):
-        atlas = _atlas_of(layer) if rights.may_see(to, layer) else None
+    layers = selectors.find_layers(version.layers)
+    tree = tree_in([layer for layer in layers if rights.may_see(to, layer)])
+    return {structure.id: structure.name for structure in tree} if tree else {}
+
+
+def tree_in(layers: Iterable[Layer]) -> StructureTree | None:
+    """Return the tree of the first of these layers whose voxels are ids of structures."""
+    for layer in layers:
+        atlas = _atlas_of(layer)
         tree = _tree_of(atlas) if atlas and atlas.is_installed else None
         if tree:
-            return {structure.id: structure.name for structure in tree}
-    return {}
+            return tree
+    return None
 
 
 def _atlas_of(layer: Layer) -> Atlas | None:

@@ -11,7 +11,7 @@ from requests_app.selectors import visible_requests
 from viewers_app import rights
 from viewers_app.models import AtlasLayer, DataLayer, Layer, ViewerSession
 from viewers_app.orientations import AXES
-from viewers_app.states import SessionState
+from viewers_app.states import OPEN, SessionState
 
 TO_SAMPLE = "product__channel__resolution__imaging_request__sample"
 WHAT_A_LAYER_SHOWS = (
@@ -96,8 +96,21 @@ def views() -> QuerySet[ViewerSession]:
 
 def live_views(named: Collection[UUID]) -> Iterator[ViewerSession]:
     """Return those of these views that are live, the newest first."""
-    rows = views().filter(uuid__in=named, state=SessionState.READY)
+    rows = views().filter(uuid__in=named, state__in=OPEN)
     return (view for view in rows if view.is_live)
+
+
+def views_with_process(also: Collection[UUID] = ()) -> list[ViewerSession]:
+    """Return the views that have or should have a process, and those of these addresses."""
+    over = {SessionState.STOPPED, SessionState.FAILED, SessionState.EXPIRED}
+    current = Q(mode=ViewerSession.Mode.PYTHON) & ~Q(state__in=over)
+    return list(views().filter(current | Q(uuid__in=also)))
+
+
+def python_views(*, owner: User) -> QuerySet[ViewerSession]:
+    """Return the person's views that have a process now, which are limited in number."""
+    rows = views().filter(owner=owner, mode=ViewerSession.Mode.PYTHON)
+    return rows.filter(state__in={*OPEN, SessionState.STOPPING}).order_by("pk")
 
 
 def find_view(uuid: UUID) -> ViewerSession | None:

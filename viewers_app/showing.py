@@ -8,6 +8,7 @@ from viewers_app.models import Layer, SavedVersion, ViewerSession
 from viewers_app.neuroglancer import state_of
 from viewers_app.recipes import template_of
 from viewers_app.rendering import State
+from viewers_app.revisions import revision_of
 from viewers_app.specs import ARRANGEMENTS, Screen, ViewerSpec
 
 
@@ -20,6 +21,11 @@ def state_for(session: ViewerSession, rows: Sequence[Layer], screen: Screen) -> 
         uuids = {str(layer.uuid) for layer in rows}
         return documents.shown(session.version.document, title=session.title, uuids=uuids)
     return state_of(spec_for(session, rows), screen)
+
+
+def revisions_of(rows: Sequence[Layer]) -> dict[str, str]:
+    """Return {uuid: revision} of what is on disk now; "" for what cannot be read."""
+    return {str(layer.uuid): revision_of(layer.folder, made=layer.made) for layer in rows}
 
 
 def words_on_missing(session: ViewerSession, rows: Sequence[Layer]) -> str:

@@ -19,9 +19,12 @@ S = SessionState
 SESSION_TABLE = table(
     S.REQUESTED,
     {
-        S.REQUESTED: {S.STARTING, S.READY, S.FAILED},  # a static view needs no start
+        # A static view needs no start; one that nobody looks at is not started.
+        S.REQUESTED: {S.STARTING, S.READY, S.STOPPED, S.FAILED},
         S.STARTING: {S.READY, S.FAILED, S.STOPPING},
         S.READY: {S.STOPPING, S.STOPPED, S.EXPIRED, S.FAILED},
         S.STOPPING: {S.STOPPED},
     },
 )
+# Its person may come to it, and fetch data.
+OPEN = frozenset({S.REQUESTED, S.STARTING, S.READY})

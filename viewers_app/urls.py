@@ -14,6 +14,7 @@ urlpatterns = [
     path("atlases/", atlases.atlas_list, name="atlas-list"),
     path("atlases/<uuid:uuid>.png", atlases.atlas_picture, name="atlas-picture"),
     path("again/<uuid:uuid>/", volumes.open_again, name="open-again"),
+    path("again/<uuid:uuid>/close/", volumes.close_view, name="close-view"),
     path("saved/", saved.saved_list, name="saved-list"),
     path("saved/<uuid:uuid>/", saved.saved_page, name="saved-page"),
     path("saved/<uuid:uuid>/open/<int:number>/", saved.open_version, name="saved-open"),

@@ -65,7 +65,8 @@ def point_at_the_left(page):
 def opened(chromium, tmp_path):
     """The page of a viewer with two structures below one parent, the pointer on the left one."""
     make_layer(tmp_path / "data")
-    ontology = json.dumps({LEFT: PARENT, RIGHT: PARENT})
+    tree = {PARENT: [None, "both"], LEFT: [PARENT, "left"], RIGHT: [PARENT, "right"]}
+    ontology = json.dumps(tree)
     values = {"state": json.dumps(STATE), "token": new_token(), "ontology": ontology}
     with processes(tmp_path / "data", tmp_path / "processes") as launched:
         running = launched.ready(an_order(Kind.PYTHON, values=values))

@@ -25,8 +25,8 @@ class Order:
 
     `values` are those of the kind. Each has a `token` (32 or more characters of base64url), since
     it answers below `/v/<token>/` only. A Python viewer takes `state` (JSON), and may take
-    `ontology` (JSON: the id above each structure's id); a volume takes `layer`, its path below the
-    data root.
+    `ontology` (JSON: `[id above or null, name]` for the id of each structure); a volume takes
+    `layer`, its path below the data root.
     `owner`, a short word, is whose place among the limits it takes. `ends_at` is when it ends
     itself whatever happens.
     """

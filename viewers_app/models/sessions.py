@@ -11,7 +11,7 @@ from django.utils.crypto import constant_time_compare
 from core_app.models import Stateful, User, state_is_known
 from viewers_app.models.saved import SavedVersion
 from viewers_app.models.sharing import ShareLink
-from viewers_app.states import SESSION_TABLE, SessionState
+from viewers_app.states import OPEN, SESSION_TABLE, SessionState
 
 
 class ViewerSession(Stateful):
@@ -76,7 +76,7 @@ class ViewerSession(Stateful):
     @property
     def is_live(self) -> bool:
         """Return True if data may be fetched for it: asks the database about the sign-in."""
-        is_open = self.state == SessionState.READY and self.expires_at > timezone.now()
+        is_open = self.state in OPEN and self.expires_at > timezone.now()
         return is_open and self._is_shared_still() and self._is_signed_in()
 
     def shares_sign_in_with(self, other: "ViewerSession") -> bool:
@@ -95,6 +95,11 @@ class ViewerSession(Stateful):
             return False
         live = Session.objects.filter(session_key=self.sign_in, expire_date__gt=timezone.now())
         return not self.sign_in or live.exists()
+
+    @property
+    def has_process(self) -> bool:
+        """Return True if a Python viewer shows it."""
+        return self.mode == self.Mode.PYTHON
 
     @property
     def layer_uuids(self) -> list[str]:

@@ -9,19 +9,32 @@ from itertools import islice
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from core_app.bell import ring
 from core_app.errors import DomainError, Invalid, InvalidTransition, NotAllowed, StaleState
 from core_app.models import User
 from core_app.transitions import advance, born
 from viewers_app import rights
 from viewers_app.models import Layer, SavedVersion, ShareLink, Ticket, ViewerSession
-from viewers_app.states import SessionState
+from viewers_app.recipes import RECIPES
+from viewers_app.states import OPEN, SessionState
 
 SPEC_VERSION = 2
 MOST_LAYERS = 32
 EXPIRED_AT_ONCE = 500
+TEND = "viewers_app.tasks.tend_views"
+NO_PROCESSES = (
+    "Python viewers are not set up on this site, so this kind of view cannot be opened. "
+    "Tell an operator if you need it."
+)
+
+
+class Full(DomainError):
+    """There is no place for one more view with a process."""
+
+    code = "full"
 
 
 class Gone(DomainError):
@@ -43,7 +56,7 @@ class Wanted:
     """What to open: volumes, and how they are shown.
 
     `recipe` is a key of viewers_app.recipes with its `options`; `version` a saved view's, which is
-    shown as it was saved; `share` the link that opens it.
+    shown as it was saved; `share` the link that opens it. `once` is of one press of a button.
     """
 
     layers: Sequence[Layer]
@@ -52,6 +65,12 @@ class Wanted:
     options: Mapping[str, object] = field(default_factory=dict)
     version: SavedVersion | None = None
     share: ShareLink | None = None
+    once: str = ""
+
+    @property
+    def needs_process(self) -> bool:
+        """Return True if only a Python viewer can show it."""
+        return self.version is None and self.recipe in RECIPES and RECIPES[self.recipe].needs_python
 
 
 def open_view(wanted: Wanted, by: User | None, *, sign_in: str = "") -> OpenedView:
@@ -59,21 +78,25 @@ def open_view(wanted: Wanted, by: User | None, *, sign_in: str = "") -> OpenedVi
 
     `sign_in` is the key of the application's session it is opened from; the view ends with that.
     `by` is None only for a visitor of a share link that needs no account. Raises Invalid without a
-    volume or with too many, NotAllowed if one is not the person's, or the link's, to see.
+    volume or with too many, NotAllowed if one is not the person's, or the link's, to see, and Full
+    if it needs a process and there is no place for one. The same press twice opens one view.
     """
-    session = _new(wanted, by, sign_in)
     _require_some(wanted.layers)
-    if not all(rights.may_fetch(session, layer) for layer in wanted.layers):
+    if not all(rights.may_fetch(_new(wanted, by, sign_in), layer) for layer in wanted.layers):
         raise NotAllowed("One of these volumes is not yours to see. Ask its owner to share it.")
-    token = secrets.token_urlsafe(32)
-    with transaction.atomic():
-        _start(session, by)
-        Ticket.objects.create(
-            digest=digest_of(token),
-            session=session,
-            expires_at=timezone.now() + timedelta(seconds=settings.VIEWER_TICKET_AGE_S),
-        )
-    return OpenedView(f"{settings.VIEWER_URL}/open?{urlencode({'ticket': token})}", session)
+    try:
+        return _opened(_new(wanted, by, sign_in), by)
+    except IntegrityError:
+        if not wanted.once:
+            raise
+        return _opened(_new(wanted, by, sign_in), by)  # the other of two presses was first
+
+
+def enter(session: ViewerSession) -> OpenedView:
+    """Return another one-time address of a view that is still open. Raises Gone if it is not."""
+    if not session.is_live:
+        raise Gone("This view has ended.")
+    return OpenedView(_ticket_for(session), session)
 
 
 def use_ticket(token: str) -> ViewerSession:
@@ -104,11 +127,11 @@ def renew(session: ViewerSession) -> ViewerSession:
 
 
 def stop_session(session: ViewerSession, by: User | None) -> None:
-    """End a view now. Ending it twice changes nothing."""
-    if session.state == SessionState.STOPPED:
+    """End a view now; its process, if it has one, soon after. Ending it twice changes nothing."""
+    if session.state in {SessionState.STOPPED, SessionState.STOPPING}:
         return
     with transaction.atomic():
-        advance(session, SessionState.STOPPED, by=by)
+        _end(session, SessionState.STOPPED, by=by)
         session.tickets.all().delete()
 
 
@@ -140,10 +163,18 @@ def expire_sessions() -> int:
 def _expire(over: Over) -> bool:
     try:
         with transaction.atomic():
-            advance(over.session, SessionState.EXPIRED, by=None, note=over.why)
+            _end(over.session, SessionState.EXPIRED, by=None, note=over.why)
     except (StaleState, InvalidTransition):
         return False  # stopped by somebody in this very moment
     return True
+
+
+def _end(session: ViewerSession, to: SessionState, *, by: User | None, note: str = "") -> None:
+    """Advance the row to its end. Where something runs for it, that is removed first."""
+    runs = session.has_process and session.state != SessionState.REQUESTED
+    advance(session, SessionState.STOPPING if runs else to, by=by, note=note)
+    if runs:
+        ring(TEND)
 
 
 def _why_over(session: ViewerSession) -> str:
@@ -164,7 +195,9 @@ def _new(wanted: Wanted, by: User | None, sign_in: str) -> ViewerSession:
         owner=by,
         share=wanted.share,
         version=wanted.version,
+        mode=ViewerSession.Mode.PYTHON if wanted.needs_process else ViewerSession.Mode.STATIC,
         title=wanted.title[:200],
+        once=wanted.once[:64] or None,
         spec={
             "version": SPEC_VERSION,
             "layers": [str(layer.uuid) for layer in wanted.layers],
@@ -177,12 +210,73 @@ def _new(wanted: Wanted, by: User | None, sign_in: str) -> ViewerSession:
     )
 
 
-def _start(session: ViewerSession, by: User | None) -> None:
+def _opened(session: ViewerSession, by: User | None) -> OpenedView:
+    with transaction.atomic():
+        session = _pressed_before(session) or _started(session, by)
+        return OpenedView(_ticket_for(session), session)
+
+
+def _ticket_for(session: ViewerSession) -> str:
+    token = secrets.token_urlsafe(32)
+    Ticket.objects.create(
+        digest=digest_of(token),
+        session=session,
+        expires_at=timezone.now() + timedelta(seconds=settings.VIEWER_TICKET_AGE_S),
+    )
+    return f"{settings.VIEWER_URL}/open?{urlencode({'ticket': token})}"
+
+
+def _started(session: ViewerSession, by: User | None) -> ViewerSession:
+    if session.has_process:
+        _require_place(session)
     session.full_clean(validate_unique=False)
     session.save()
     born(session, by=by)
-    # A static view needs no start: the client fetches what it needs.
-    advance(session, SessionState.READY, by=by)
+    if not session.has_process:
+        # The client fetches what it needs. A process is started once somebody looks.
+        advance(session, SessionState.READY, by=by)
+    return session
+
+
+def _pressed_before(session: ViewerSession) -> ViewerSession | None:
+    """Return the view that this very press opened already; a press with other wishes is another."""
+    if session.once is None:
+        return None
+    rows = ViewerSession.objects.select_for_update().filter(once=session.once)
+    found = rows.first()
+    if found is None:
+        return None
+    is_same = (found.owner_id, found.spec) == (session.owner_id, session.spec)
+    if is_same and found.is_live:
+        return found
+    if found.owner_id == session.owner_id:
+        found.once = None
+        found.save(update_fields=["once"])
+    else:
+        session.once = None
+    return None
+
+
+def _require_place(session: ViewerSession) -> None:
+    """Raise Full where one more process is too much. The launcher has the last word on it."""
+    if settings.LAUNCHER == "static":
+        raise Invalid(NO_PROCESSES)
+    # Two presses of one person wait for each other here.
+    list(User.objects.select_for_update().filter(pk=session.owner_id).values_list("pk"))
+    rows = ViewerSession.objects.filter(
+        mode=ViewerSession.Mode.PYTHON, state__in={*OPEN, SessionState.STOPPING}
+    )
+    own = rows.filter(owner=session.owner_id).order_by("pk").values_list("title", flat=True)
+    if len(own) >= settings.VIEWER_MAX_PER_USER:
+        raise Full(
+            f"You have {len(own)} Python viewers open, which is the limit: {', '.join(own)}. "
+            "Close one of them, then press the button again."
+        )
+    if rows.count() >= settings.VIEWER_MAX_TOTAL:
+        raise Full(
+            "All places for Python viewers are taken. Open the atlas without keys, or try again "
+            "in some minutes."
+        )
 
 
 def _require_some(layers: Sequence[Layer]) -> None:

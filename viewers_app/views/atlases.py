@@ -9,8 +9,9 @@ from django.views.decorators.http import require_safe
 
 from viewers_app import selectors
 from viewers_app.models import AtlasLayer
+from viewers_app.offers import possible_recipes
+from viewers_app.opening import new_press
 from viewers_app.pictures import picture_answer
-from viewers_app.recipes import RECIPES
 
 
 @login_required
@@ -21,7 +22,8 @@ def atlas_list(request: HttpRequest) -> HttpResponse:
     for layer in selectors.atlas_layers():
         parts.setdefault(layer.atlas_id, {})[layer.part] = layer
     whole = [each for each in parts.values() if len(each) == len(AtlasLayer.Part)]
-    context = {"atlases": whole, "recipe": RECIPES["atlas"]}
+    recipes = possible_recipes(of_atlas=True)
+    context = {"atlases": whole, "recipes": recipes, "once": new_press()}
     return render(request, "viewers_app/atlas_list.html", context)
 
 

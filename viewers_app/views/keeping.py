@@ -13,7 +13,7 @@ from core_app.errors import DomainError, Invalid, NotAllowed
 from viewers_app import documents, saved_selectors
 from viewers_app.models import SavedView, ViewerSession
 from viewers_app.services import saving
-from viewers_app.views.view import is_from_here, own_session
+from viewers_app.views.visitors import is_from_here, own_session
 
 
 @csrf_exempt  # as `renew`: the Origin check is stricter, and there is one cookie here

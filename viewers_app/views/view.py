@@ -19,9 +19,11 @@ from viewers_app import neuroglancer, selectors, showing
 from viewers_app.client_page import client_files
 from viewers_app.cookies import give_cookie, views_in
 from viewers_app.models import DataLayer, Layer, ShareLink, ViewerSession
-from viewers_app.revisions import revision_of
 from viewers_app.services import sessions
 from viewers_app.specs import Screen
+from viewers_app.states import SessionState
+from viewers_app.views import process
+from viewers_app.views.visitors import is_from_here, own_session
 
 SIZE = re.compile(r"([1-9][0-9]{1,4})x([1-9][0-9]{1,4})")
 
@@ -49,9 +51,10 @@ def view(request: HttpRequest, uuid: UUID) -> HttpResponse:
         if refusal is HTTPStatus.NOT_FOUND and selectors.find_view(uuid):
             refusal = HTTPStatus.FORBIDDEN  # somebody sent their link along: a person is told so
         known = refusal not in {HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN}
-        return _over(
-            request, *_words(refusal), again=f"/viewers/again/{uuid}/" if known else "/viewers/"
-        )
+        again = f"/viewers/again/{uuid}/" if known else "/viewers/"
+        return _over(request, *_words(refusal), why=_why(uuid, refusal), again=again)
+    if session.state != SessionState.READY:
+        return process.starting_page(request, session)
     rows = selectors.layers_of(session)
     spec = showing.spec_for(session, rows)
     presets = neuroglancer.presets(spec)
@@ -63,12 +66,12 @@ def view(request: HttpRequest, uuid: UUID) -> HttpResponse:
             "renew_every_s": max(10, min(60, settings.VIEWER_COOKIE_AGE_S // 3)),
             "pressed": neuroglancer.pressed(spec),
         },
-        "showing": _revisions(rows),
+        "showing": showing.revisions_of(rows),
         "presets": presets,
         "pressed": neuroglancer.pressed(spec),
         "presets_json": [asdict(preset) for preset in presets],
         "layers": rows,
-        "client": reverse("client", args=[str(uuid)]),
+        "client": process.client_of(session),
         "state": f"{settings.VIEWER_URL}{reverse('state', args=[uuid])}",
         "back": settings.SITE_URL + _back_to(rows),
         "again": _again(session),
@@ -110,7 +113,8 @@ def state(request: HttpRequest, uuid: UUID) -> HttpResponse:
         return JsonResponse({"error": refusal.phrase}, status=refusal)
     rows = selectors.layers_of(session)
     found = showing.state_for(session, rows, _screen(request.GET.get("size", "")))
-    ready = neuroglancer.delivered(found, origin=settings.VIEWER_URL, revisions=_revisions(rows))
+    revisions = showing.revisions_of(rows)
+    ready = neuroglancer.delivered(found, origin=settings.VIEWER_URL, revisions=revisions)
     return JsonResponse(ready)
 
 
@@ -157,29 +161,6 @@ def server_error(request: HttpRequest) -> HttpResponse:
     )
 
 
-def is_from_here(request: HttpRequest) -> bool:
-    """Return True if a page of this origin sent it."""
-    return request.headers.get("Origin") == settings.VIEWER_URL
-
-
-def own_session(request: HttpRequest, uuid: UUID) -> tuple[ViewerSession | None, HTTPStatus]:
-    """Return the live view at this address if it is this browser's person's, else why not."""
-    named = views_in(request)
-    live = list(selectors.live_views(named))
-    if not live:
-        return None, HTTPStatus.UNAUTHORIZED
-    session = selectors.find_view(uuid)
-    if session is None or not (session.uuid in named or _is_of_same_person(session, live)):
-        return None, HTTPStatus.NOT_FOUND
-    if not session.is_live:
-        return None, HTTPStatus.GONE
-    return session, HTTPStatus.OK
-
-
-def _is_of_same_person(session: ViewerSession, live: list[ViewerSession]) -> bool:
-    return session.owner_id is not None and session.owner_id in {view.owner_id for view in live}
-
-
 def _again(session: ViewerSession) -> str:
     """Return where the person opens it again; "" if only the link does that, which is not kept."""
     link = session.share
@@ -202,16 +183,12 @@ def _keeping(session: ViewerSession) -> dict[str, object]:
     }
 
 
-def _revisions(rows: list[Layer]) -> dict[str, str]:
-    return {str(layer.uuid): revision_of(layer.folder, made=layer.made) for layer in rows}
-
-
-def _is_outdated(showing: list[str], session: ViewerSession) -> bool:
+def _is_outdated(shown: list[str], session: ViewerSession) -> bool:
     """Return True if a volume was made anew since the page took its address."""
-    now = _revisions(selectors.layers_of(session))
-    shown = [text.partition("@")[::2] for text in showing]
+    now = showing.revisions_of(selectors.layers_of(session))
+    pairs = [text.partition("@")[::2] for text in shown]
     # A volume that is being replaced is away for a moment; it is outdated once it is back.
-    return any(now.get(uuid) and now[uuid] != revision for uuid, revision in shown)
+    return any(now.get(uuid) and now[uuid] != revision for uuid, revision in pairs)
 
 
 def _words(refusal: HTTPStatus) -> tuple[str, HTTPStatus]:
@@ -224,8 +201,16 @@ def _words(refusal: HTTPStatus) -> tuple[str, HTTPStatus]:
     return words[refusal], refusal
 
 
-def _over(request: HttpRequest, words: str, status: HTTPStatus, *, again: str) -> HttpResponse:
-    context = {"words": words, "again": settings.SITE_URL + again}
+def _why(uuid: UUID, refusal: HTTPStatus) -> str:
+    """Return why the person's own view is over, where more is known than that it is."""
+    session = selectors.find_view(uuid) if refusal is HTTPStatus.GONE else None
+    return session.failure if session else ""
+
+
+def _over(
+    request: HttpRequest, words: str, status: HTTPStatus, *, again: str, why: str = ""
+) -> HttpResponse:
+    context = {"words": words, "again": settings.SITE_URL + again, "why": why}
     return render(request, "viewers_app/over.html", context, status=status)
 
 

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from core_app.http import person, refusals_as_messages
 from core_app.models import User
@@ -15,9 +16,9 @@ from requests_app.models import Sample
 from requests_app.selectors import visible_samples
 from viewers_app import rights, selectors, snippets
 from viewers_app.chooser import matrices_of
-from viewers_app.models import DataLayer
+from viewers_app.models import DataLayer, ViewerSession
 from viewers_app.offers import offers_of
-from viewers_app.opening import remembered, wanted_of
+from viewers_app.opening import new_press, remembered, wanted_of
 from viewers_app.pictures import picture_answer
 from viewers_app.rounds import rounds_of
 from viewers_app.services import sessions
@@ -55,7 +56,13 @@ def volume_list(request: HttpRequest) -> HttpResponse:
     pages = Paginator(selectors.samples_with_layers(to=person(request)), PER_PAGE)
     page = pages.get_page(request.GET.get("page"))
     cards = _cards(list(page.object_list), person(request))
-    return render(request, "viewers_app/volume_list.html", {"cards": cards, "page": page})
+    context = {
+        "cards": cards,
+        "page": page,
+        "running": selectors.python_views(owner=person(request)),
+        "once": new_press(),
+    }
+    return render(request, "viewers_app/volume_list.html", context)
 
 
 @login_required
@@ -81,6 +88,7 @@ def sample_chooser(request: HttpRequest, pk: int) -> HttpResponse:
         "has_atlases": any(cell.atlas for cell in cells),
         "arrangement": last.arrangement,
         "arrangements": ARRANGED,
+        "once": new_press(),
     }
     return render(request, "viewers_app/sample_chooser.html", context)
 
@@ -116,14 +124,31 @@ def layer_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 
 @login_required
-@require_safe
+@refusals_as_messages
+@require_http_methods(["GET", "HEAD", "POST"])
 def open_again(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Offer to open a view that has ended; opening it is a button."""
-    session = selectors.session_of(uuid, owner=person(request))
-    if session is None:
-        raise Http404("There is no such view, or it is not yours.")
-    context = {"session": session, "layers": selectors.layers_of(session)}
+    """Offer to go on with a view, or to open one that has ended anew; either is a button."""
+    session = _own_view(request, uuid)
+    if request.method == "POST":
+        return redirect(sessions.enter(session).url)
+    context = {
+        "session": session,
+        "layers": selectors.layers_of(session),
+        "is_live": session.is_live,
+        "once": new_press(),
+    }
     return render(request, "viewers_app/open_again.html", context)
+
+
+@login_required
+@require_POST
+@refusals_as_messages
+def close_view(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """End an own view, and the process behind it."""
+    session = _own_view(request, uuid)
+    sessions.stop_session(session, by=person(request))
+    messages.success(request, f"“{session}” is closed.")
+    return redirect("viewers:volume-list")
 
 
 @login_required
@@ -147,6 +172,13 @@ def _cards(samples: list[Sample], to: User) -> list[Card]:
         Card(sample, found[sample.pk], selectors.best_layers(found[sample.pk]))
         for sample in samples
     ]
+
+
+def _own_view(request: HttpRequest, uuid: UUID) -> ViewerSession:
+    session = selectors.session_of(uuid, owner=person(request))
+    if session is None:
+        raise Http404("There is no such view, or it is not yours.")
+    return session
 
 
 def _layer(uuid: UUID, to: User) -> DataLayer:

@@ -2,9 +2,12 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from viewers_app.services import sessions
+from core_app.errors import OutsideError
+from viewers_app import tasks
+from viewers_app.services import processes, sessions
 
 
 class Command(BaseCommand):
@@ -22,5 +25,17 @@ class Command(BaseCommand):
             self.stdout.write(f"{one.session} of {owner}: {one.why}")
         if options["dry_run"]:
             self.stdout.write(f"{len(over)} views are over; none was ended (--dry-run).")
+            for difference in _drift():
+                self.stdout.write(f"{difference.view}: {difference.words}")
         else:
             self.stdout.write(f"{sessions.expire_sessions()} views ended.")
+            self.stdout.write(tasks.tend_views())
+
+
+def _drift() -> list[processes.Drift]:
+    if settings.LAUNCHER == "static":
+        return []
+    try:
+        return processes.drift()
+    except OutsideError as problem:
+        raise CommandError(f"The launcher of viewers could not be asked: {problem}") from problem

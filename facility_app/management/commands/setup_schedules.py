@@ -14,6 +14,7 @@ SCHEDULES = {
     "publish layers": ("viewers_app.tasks.publish_layers", 5),
     "count data access": ("viewers_app.tasks.count_accesses", 1),
     "expire viewer sessions": ("viewers_app.tasks.expire_sessions", 5),
+    "tend views": ("viewers_app.tasks.tend_views", 1),
     "send mails": ("core_app.tasks.send_mails", 1),
     "tidy job folders": ("processing_app.tasks.tidy_job_folders", DAILY),
     "send reminders": ("facility_app.tasks.send_reminders", DAILY),

@@ -144,7 +144,11 @@ def test_a_python_viewer_that_cannot_start_says_why(launched):
 
 
 def test_a_python_viewer_has_the_keys_of_its_ontology(launched):
-    values = {"state": json.dumps(STATE), "token": new_token(), "ontology": '{"2": 1}'}
+    values = {
+        "state": json.dumps(STATE),
+        "token": new_token(),
+        "ontology": '{"1": [null, "whole"], "2": [1, "part"]}',
+    }
     order = an_order(Kind.PYTHON, values=values)
     running = launched.ready(order)
 

@@ -1,5 +1,6 @@
 """Up and back in a tree of structures: groups that are merged, and taken apart again."""
 
+import random
 from itertools import combinations
 
 import pytest
@@ -9,7 +10,21 @@ from tests.support.viewer_programs import program
 ontology = program("viewer/ontology")
 
 # 1 whole: 2 forebrain: 3 cortex: (4 layer1, 5 layer2), 6 thalamus; 7 hindbrain
-TREE = ontology.parse_tree({"2": 1, "3": 2, "4": 3, "5": 3, "6": 2, "7": 1})
+PARENTS = {1: None, 2: 1, 3: 2, 4: 3, 5: 3, 6: 2, 7: 1}
+NAMES = ("whole", "forebrain", "cortex", "layer 1", "layer 2", "thalamus", "hindbrain")
+
+
+def a_tree(ids=range(1, 8)):
+    """Return the tree, its structures with these ids instead of 1 to 7."""
+    as_id = dict(zip(range(1, 8), ids, strict=True))
+    as_id[None] = None
+    rows = zip(PARENTS.items(), NAMES, strict=True)
+    return ontology.parse_tree(
+        {str(as_id[each]): [as_id[above], name] for (each, above), name in rows}
+    )
+
+
+TREE = a_tree()
 NONE = frozenset()
 
 
@@ -100,8 +115,41 @@ def test_groups_never_overlap():
 
 
 @pytest.mark.parametrize(
-    "document", [{"1": 2}, {"2": 2}, {"2": 0}, {"x": 1}, {"2": None}, {"2": -1}]
+    "document",
+    [
+        [],
+        {"1": 2},
+        {"1": [2, "missing above"]},
+        {"2": [2, "its own"]},
+        {"2": [3, "one"], "3": [2, "two"]},
+        {"0": [None, "background"]},
+        {"x": [None, "no number"]},
+        {"-1": [None, "negative"]},
+    ],
 )
-def test_a_tree_whose_ids_do_not_grow_downwards_is_refused(document):
+def test_what_is_no_tree_is_refused(document):
     with pytest.raises(ontology.WrongTree):
         ontology.parse_tree(document)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_ids_may_have_any_order(seed):
+    """Atlases number their structures as they like: a child may have a smaller id."""
+    chance = random.Random(seed)
+    ids = chance.sample(range(1, 8), 7)
+    pressed = chance.choices(range(7), k=chance.randrange(8))
+    tree, state = a_tree(ids), NONE
+    plain, expected = TREE, NONE
+    to_plain = dict(zip(ids, range(1, 8), strict=True))
+    for index in pressed:
+        region = ids[index]
+        state = ontology.up(tree, state, shown(state, region)).groups or state
+        expected = ontology.up(plain, expected, shown(expected, index + 1)).groups or expected
+    assert {frozenset(to_plain[id] for id in group) for group in state} == set(expected)
+    for group in state:
+        assert to_plain[tree.top_of(group)] == min(to_plain[id] for id in group)
+
+
+def test_the_words_name_what_is_shown():
+    assert ontology.up(TREE, NONE, 4).message == "Contracting: cortex"
+    assert ontology.back(TREE, groups({3, 4, 5}), 3).message == "Expanding: cortex"

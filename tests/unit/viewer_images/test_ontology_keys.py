@@ -10,7 +10,7 @@ from tests.support.viewer_programs import program
 
 keys = program("viewer/keys")
 ontology = program("viewer/ontology")
-TREE = {"2": 1, "3": 2, "4": 2}
+TREE = {"1": [None, "whole"], "2": [1, "cortex"], "3": [2, "left"], "4": [2, "right"]}
 
 
 @pytest.fixture
@@ -21,7 +21,12 @@ def viewer():
 def a_viewer(*names):
     viewer = neuroglancer.viewer_base.ViewerBase(token="t")
     layers = [
-        {"type": "segmentation", "name": name, "source": "precomputed://http://x/y"}
+        {
+            "type": "segmentation",
+            "name": name,
+            "source": "precomputed://http://x/y",
+            "segmentColors": {"1": "#ff0000", "2": "#00ff00", "3": "#0000ff"},
+        }
         for name in names
     ]
     image = {"type": "image", "name": "image", "source": "precomputed://http://x/z"}
@@ -53,14 +58,14 @@ def test_it_begins_with_a_word_about_the_keys(viewer):
 def test_p_goes_up_and_c_goes_back(viewer):
     press(viewer, "p", "3")
     assert groups(viewer) == [[2, 3, 4]]
-    assert message(viewer) == "Contracting"
+    assert message(viewer) == "Contracting: cortex"
 
     press(viewer, "p", {"key": "3", "value": "2"})
     assert groups(viewer) == [[1, 2, 3, 4]]
 
     press(viewer, "c", {"key": "3", "value": "1"})
     assert groups(viewer) == []
-    assert message(viewer) == "Expanding"
+    assert message(viewer) == "Expanding: whole"
 
 
 def test_a_selected_group_is_followed_by_what_was_inside(viewer):
@@ -103,3 +108,19 @@ def test_of_several_layers_the_selected_one_is_meant():
         state.selected_layer.layer = "two"
     press(viewer, "p", "3", layer="two")
     assert (groups(viewer, "one"), groups(viewer, "two")) == ([], [[2, 3, 4]])
+
+
+def test_a_group_has_the_color_of_its_top_whatever_its_smallest_id():
+    tree = {"9": [None, "whole"], "8": [9, "left"], "3": [9, "right"]}
+    viewer = neuroglancer.viewer_base.ViewerBase(token="t")
+    colors = {"9": "#ff0000", "8": "#00ff00", "3": "#0000ff"}
+    layer = {"type": "segmentation", "name": "regions", "source": "precomputed://http://x/y"}
+    viewer.set_state({"layers": [{**layer, "segmentColors": colors}]})
+    keys.bind(viewer, ontology.parse_tree(tree))
+
+    press(viewer, "p", "8")
+    merged = viewer.state.layers["regions"].layer.segment_colors.to_json()
+    press(viewer, "c", {"key": "8", "value": "3"})
+    apart = viewer.state.layers["regions"].layer.segment_colors.to_json()
+
+    assert (merged["3"], apart["3"]) == ("#ff0000", "#0000ff")

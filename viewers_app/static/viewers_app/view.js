@@ -10,7 +10,9 @@ const NARROW_PX = 600;
 const CLIENT_HEAD_PX = 52;
 
 // --- the client ---
+// Of a view with a process, the process holds the state.
 function address() {
+  if (!frame.dataset.state) return frame.dataset.client;
   const size = `${frame.clientWidth}x${frame.clientHeight}`;
   return `${frame.dataset.client}#!${frame.dataset.state}?size=${size}`;
 }
@@ -27,11 +29,17 @@ function whenReady(then) {
   }, 100);
 }
 
+// The process tells every page the same first view, which is made for a large screen.
+function fit() {
+  if (!frame.dataset.state && frame.clientWidth < NARROW_PX) turn(page.pressed);
+}
+
 function enable() {
   document.querySelector("[data-loading]").hidden = true;
   for (const button of document.querySelectorAll("button")) button.disabled = false;
   // The panel of one layer has a close button of its own.
   viewer().selectedLayer?.changed?.add(showContrast);
+  fit();
 }
 
 function start() {
