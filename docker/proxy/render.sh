@@ -19,10 +19,12 @@ default ERROR_LOG stderr
 default MIME_TYPES /etc/nginx/mime.types
 default VIEWER_COOKIE lightserv_viewer
 default SCHEME http
+default RESOLVER 127.0.0.11
+default VIEW_PORT 8080
 
 # Values become words of a configuration: nothing that could end one is let through.
 for name in SITE_HOST VIEWER_HOST SITE_UPSTREAM DATA_ROOT STATIC_ROOT LISTEN RUN WORKERS VERDICT_S \
-    MOST_CONNECTIONS ACCESS_LOG ERROR_LOG MIME_TYPES VIEWER_COOKIE SCHEME; do
+    MOST_CONNECTIONS ACCESS_LOG ERROR_LOG MIME_TYPES VIEWER_COOKIE SCHEME RESOLVER VIEW_PORT; do
     eval "value=\$$name"
     case $value in
     *[!A-Za-z0-9._:/@\ +=,-]*) echo "$name has a character that nginx would misread: $value" >&2; exit 1 ;;

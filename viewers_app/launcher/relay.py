@@ -4,7 +4,6 @@ import http.client
 import select
 import socket
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,7 +23,7 @@ class Answer:
 
     status: int
     content_type: str
-    body: Iterator[bytes]
+    body: "Body"
 
 
 class _Connection(http.client.HTTPConnection):
@@ -50,27 +49,36 @@ def ask(address: str, method: str, path: str, body: bytes = b"", content_type: s
         raise Unreachable("The Python viewer does not answer", repr(problem)) from problem
     kind = response.headers.get("Content-Type", "application/octet-stream")
     is_stream = kind.partition(";")[0].strip() == EVENTS
-    return Answer(response.status, kind, _body(response, connected, is_stream=is_stream))
+    return Answer(response.status, kind, Body(response, connected, is_stream=is_stream))
 
 
-def _body(
-    response: http.client.HTTPResponse, connected: socket.socket, *, is_stream: bool
-) -> Iterator[bytes]:
-    """Yield the body as it comes; a stream that is silent sends comments meanwhile."""
-    with closing(response):
-        waits = is_stream and not _has_more_than_headers(response, connected)
-        while True:
-            if waits and not select.select([connected], [], [], SILENCE_S)[0]:
-                yield COMMENT
-                continue
-            try:
-                block = response.read1(BLOCK)
-            except (OSError, http.client.HTTPException):
-                return  # it ended; the client asks again and hears so
-            if not block:
-                return
-            yield block
-            waits = is_stream
+class Body(Iterator[bytes]):
+    """The body as it comes. A stream that is silent gives comments meanwhile; `close` hangs up."""
+
+    def __init__(
+        self, response: http.client.HTTPResponse, connected: socket.socket, *, is_stream: bool
+    ) -> None:
+        self._response = response
+        self._connected = connected
+        self._is_stream = is_stream
+        self._waits = is_stream and not _has_more_than_headers(response, connected)
+
+    def __next__(self) -> bytes:
+        if self._waits and not select.select([self._connected], [], [], SILENCE_S)[0]:
+            return COMMENT
+        try:
+            block = self._response.read1(BLOCK)
+        except (OSError, http.client.HTTPException):
+            block = b""  # it ended; the client asks again and hears so
+        if not block:
+            self.close()
+            raise StopIteration
+        self._waits = self._is_stream
+        return block
+
+    def close(self) -> None:
+        self._response.close()
+        self._connected.close()
 
 
 def _has_more_than_headers(response: http.client.HTTPResponse, connected: socket.socket) -> bool:

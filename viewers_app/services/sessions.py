@@ -15,7 +15,7 @@ from django.utils import timezone
 from core_app.bell import ring
 from core_app.errors import DomainError, Invalid, InvalidTransition, NotAllowed, StaleState
 from core_app.models import User
-from core_app.transitions import advance, born
+from core_app.transitions import advance, born, record
 from viewers_app import rights
 from viewers_app.models import Layer, SavedVersion, ShareLink, Ticket, ViewerSession
 from viewers_app.recipes import RECIPES
@@ -92,11 +92,13 @@ def open_view(wanted: Wanted, by: User | None, *, sign_in: str = "") -> OpenedVi
         return _opened(_new(wanted, by, sign_in), by)  # the other of two presses was first
 
 
-def enter(session: ViewerSession) -> OpenedView:
+def enter(session: ViewerSession, by: User) -> OpenedView:
     """Return another one-time address of a view that is still open. Raises Gone if it is not."""
     if not session.is_live:
         raise Gone("This view has ended.")
-    return OpenedView(_ticket_for(session), session)
+    with transaction.atomic():
+        record(session, "opened again", by=by)
+        return OpenedView(_ticket_for(session), session)
 
 
 def use_ticket(token: str) -> ViewerSession:
@@ -270,7 +272,7 @@ def _require_place(session: ViewerSession) -> None:
     if len(own) >= settings.VIEWER_MAX_PER_USER:
         raise Full(
             f"You have {len(own)} Python viewers open, which is the limit: {', '.join(own)}. "
-            "Close one of them, then press the button again."
+            "Close one of them on the page Viewers, then press the button again."
         )
     if rows.count() >= settings.VIEWER_MAX_TOTAL:
         raise Full(

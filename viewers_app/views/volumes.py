@@ -130,7 +130,7 @@ def open_again(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Offer to go on with a view, or to open one that has ended anew; either is a button."""
     session = _own_view(request, uuid)
     if request.method == "POST":
-        return redirect(sessions.enter(session).url)
+        return redirect(sessions.enter(session, by=person(request)).url)
     context = {
         "session": session,
         "layers": selectors.layers_of(session),

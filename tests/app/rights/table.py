@@ -38,8 +38,8 @@ from tests.support import world as worlds
 from tests.support.checks import check_delivery
 from tests.support.scenarios import a_typed_draft
 from tests.support.world import PLANES, SUBFOLDER, Person, Series, World
-from viewers_app.models import SavedView
-from viewers_app.services import saving, sessions
+from viewers_app.models import SavedView, ViewerSession
+from viewers_app.services import processes, saving, sessions
 from viewers_app.services.sharing import Made
 
 APPLICATION, VIEWERS = "lightserv_site.urls", "lightserv_site.viewer_urls"
@@ -606,6 +606,18 @@ def a_renewal(series: Series) -> Asked:
     return Asked((series.view.uuid,), headers={"origin": settings.VIEWER_URL})
 
 
+def a_process(series: Series) -> Asked:
+    """The client's page of a view with a process."""
+    ViewerSession.objects.filter(pk=series.view.pk).update(mode=ViewerSession.Mode.PYTHON)
+    return Asked((series.view.uuid, processes.token_of(series.view.uuid)))
+
+
+def no_way_to_a_process(series: Series) -> Asked:
+    """What is no part of what a client says; the rest is passed on to a process that runs."""
+    page = a_process(series)
+    return Asked((page.args[0], f"v/{page.args[1]}/main.js"))
+
+
 def a_ticket(world: World, person: Person) -> Asked:
     """The person's own ticket; nobody has none."""
     user = world.user(person)
@@ -795,6 +807,8 @@ ROWS: tuple[Row, ...] = (
     page("viewers:atlas-list",        nothing,              SIGNED_IN),
     page("viewers:atlas-picture",     an_atlas,             SIGNED_IN),
     page("viewers:open-again",        a_view,               VIEWERS_OWNER),
+    button("viewers:open-again",      a_view,               VIEWERS_OWNER, hidden_from=SIGNED_IN),
+    button("viewers:close-view",      a_view,               VIEWERS_OWNER, hidden_from=SIGNED_IN),
     page("viewers:saved-list",        nothing,              SIGNED_IN),
     page("viewers:shared-with-me",    nothing,              SIGNED_IN),
     page("viewers:saved-page",        own_saved,            VIEWERS_OWNER),
@@ -836,6 +850,11 @@ ROWS: tuple[Row, ...] = (
     viewer("data",                    a_key,                (READERS, Out.OPEN)),
     # Only of a proxy, and only where there is one.
     viewer("authorise",               nothing,              (EVERYBODY, Out.HIDDEN)),
+    viewer("authorise-view",          a_view,               (EVERYBODY, Out.HIDDEN)),
+    viewer("start",                   of(a_renewal),        THE_VIEWERS, method="POST"),
+    viewer("python-client",           of(a_process),        THE_VIEWERS),
+    viewer("pass-on",                 of(no_way_to_a_process)),
+    viewer("pass-on",                 of(no_way_to_a_process), method="POST"),
 )
 # fmt: on
 

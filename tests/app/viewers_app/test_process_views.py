@@ -60,7 +60,7 @@ def open_one(
 def browser_of(session: ViewerSession) -> Client:
     """Return a browser that came to this view by a ticket."""
     client = viewer_client()
-    assert client.get(path_of(sessions.enter(session).url)).status_code == 302
+    assert client.get(path_of(sessions.enter(session, by=session.owner).url)).status_code == 302
     return client
 
 

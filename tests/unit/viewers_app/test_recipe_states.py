@@ -48,6 +48,11 @@ def on_the_allen_grid() -> list[LayerSpec]:
     return [replace(one, shape_xyz=SHAPE_XYZ) for one in (image, regions)]
 
 
+ON_ATLAS = {"registered", "placement", "structures", "atlas", "atlas-structures"}
+AN_ATLAS = [
+    a_layer("template", "template", space="atlas 4"),
+    replace(annotation(), colors=(("7", "#70ff70"),)),
+]
 LAYERS = {
     "raw": sheets("raw"),
     "stitched": sheets("stitched"),
@@ -58,17 +63,16 @@ LAYERS = {
     "cells": [*channels("corrected"), REGIONS, CELLS],
     "tracing": [*channels("blended"), REGIONS],
     "placement": on_the_allen_grid(),
-    "atlas": [
-        a_layer("template", "template", space="atlas 4"),
-        replace(annotation(), colors=(("7", "#70ff70"),)),
-    ],
+    "structures": on_atlas(),
+    "atlas": AN_ATLAS,
+    "atlas-structures": AN_ATLAS,
 }
 
 
 def spec_of(key: str, layers: Sequence[LayerSpec] | None = None) -> ViewerSpec:
     recipe = RECIPES[key]
     shown = offer(recipe, LAYERS[key] if layers is None else layers).layers
-    orientation = "sagittal" if key in {"registered", "placement", "atlas"} else "horizontal"
+    orientation = "sagittal" if key in ON_ATLAS else "horizontal"
     return ViewerSpec(f"brain-001 · {recipe.label}", shown, orientation, recipe.template)
 
 

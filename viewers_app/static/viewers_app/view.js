@@ -40,6 +40,8 @@ function enable() {
   // The panel of one layer has a close button of its own.
   viewer().selectedLayer?.changed?.add(showContrast);
   fit();
+  // Keys are the client's, without a click into it first.
+  frame.contentWindow.focus();
 }
 
 function start() {
