@@ -13,14 +13,17 @@ from django.utils import timezone
 from django_q.models import OrmQ, Schedule, Task
 
 from core_app.accounts import DEMO_PASSWORD
+from core_app.errors import OutsideError
 from core_app.models import User
 from facility_app.doctor import database, storage
 from facility_app.doctor.findings import Finding, failed, ok, warning
 from facility_app.management.commands.setup_schedules import SCHEDULES
 from facility_app.people import DEMO_PEOPLE
+from viewers_app.services import processes
 
 # A worker takes up what waits within seconds.
 LATE: Final = timedelta(minutes=5)
+_LAUNCHER: Final = "Look at the launcher's log, and at LAUNCHER_URL and LAUNCHER_KEYS."
 _WORKER: Final = "Start the workers (manage.py qcluster) and look at their log."
 
 
@@ -132,10 +135,18 @@ def mirror() -> Finding:
 
 
 def launcher() -> Finding:
-    """Views that need no process need no launcher."""
+    """Start a viewer of nothing, and remove it; views that need no process need no launcher."""
     if settings.LAUNCHER == "static":
         return ok("static: views need no process")
-    return warning(f"{settings.LAUNCHER}: not checked here.", "Open a view to see if it works.")
+    if settings.LAUNCHER == "docker" and settings.DATA_SERVER != "nginx":
+        action = "Put nginx in front (docker/proxy) and set DATA_SERVER=nginx."
+        return failed("Browsers cannot reach Python viewers: only the proxy can.", action)
+    try:
+        tried = processes.trial()
+    except OutsideError as problem:
+        return failed(f"{settings.LAUNCHER}: {problem}", _LAUNCHER)
+    taken = f"{tried.capacity.running} of {tried.capacity.most} places taken"
+    return ok(f"{settings.LAUNCHER}: a viewer was ready after {tried.seconds:.1f} s; {taken}")
 
 
 SITE_CHECKS: Final[tuple[tuple[str, Callable[[], Finding]], ...]] = (

@@ -7,10 +7,11 @@ import hashlib
 import hmac
 import json
 import logging
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import transaction
@@ -28,7 +29,7 @@ from core_app.transitions import advance
 from launcher.orders import LARGEST_BODY
 from viewers_app import neuroglancer, regions, selectors, showing
 from viewers_app.launcher import open_launcher, relay
-from viewers_app.launcher.ports import Condition, Kind, Launcher, Order, Running
+from viewers_app.launcher.ports import Capacity, Condition, Kind, Launcher, Order, Running
 from viewers_app.launcher.translate import order_body
 from viewers_app.models import ViewerSession
 from viewers_app.states import OPEN, SessionState
@@ -77,6 +78,38 @@ def ask(
 def logs_of(session: ViewerSession, *, lines: int = 200) -> str:
     """Return what its process wrote last; "" if it has none. Raises OutsideError."""
     return open_launcher().logs(session.uuid, lines=lines) if session.has_process else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """How a viewer of nothing fared: seconds until it was ready, and the places that are taken."""
+
+    seconds: float
+    capacity: Capacity
+
+
+def trial(*, limit_s: float = 30.0) -> Trial:
+    """Start a viewer of nothing, wait for it, and remove it again.
+
+    Raises OutsideError if it does not come up within `limit_s`, with the last lines it wrote.
+    """
+    launcher, view, began = open_launcher(), uuid4(), time.monotonic()
+    values = {"token": token_of(view), "state": "{}"}
+    ends_at = timezone.now() + timedelta(seconds=limit_s + 60)
+    launcher.ensure(Order(view, Kind.PYTHON, "doctor", ends_at, values))
+    try:
+        while True:
+            found = _running(launcher, view)
+            seconds = time.monotonic() - began
+            if found and found.condition is Condition.READY:
+                return Trial(seconds, launcher.capacity())
+            if found is None or found.condition is Condition.GONE or seconds > limit_s:
+                raise Rejected(
+                    "A Python viewer did not come up", launcher.logs(view, lines=LOG_LINES)
+                )
+            time.sleep(0.2)
+    finally:
+        launcher.remove(view)
 
 
 @dataclass(frozen=True, slots=True)

@@ -263,8 +263,10 @@ def _require_place(session: ViewerSession) -> None:
     """Raise Full where one more process is too much. The launcher has the last word on it."""
     if settings.LAUNCHER == "static":
         raise Invalid(NO_PROCESSES)
+    if session.owner is None:
+        raise NotAllowed("Sign in to open this kind of view; it takes a place of your own.")
     # Two presses of one person wait for each other here.
-    list(User.objects.select_for_update().filter(pk=session.owner_id).values_list("pk"))
+    list(User.objects.select_for_update().filter(pk=session.owner.pk).values_list("pk"))
     rows = ViewerSession.objects.filter(
         mode=ViewerSession.Mode.PYTHON, state__in={*OPEN, SessionState.STOPPING}
     )

@@ -18,7 +18,10 @@ from core_app.accounts import DEMO_PASSWORD
 from core_app.models import User
 from facility_app.doctor import database, examining, site, storage
 from facility_app.doctor.findings import Verdict, examine, failed, ok, warning
+from launcher.errors import ImageMissing
 from tests.support.commands import answer_of
+from viewers_app.launcher.memory import MemoryLauncher
+from viewers_app.services import processes
 
 pytestmark = pytest.mark.django_db
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
@@ -274,3 +277,54 @@ def test_a_line_begins_with_the_verdict(finding, begin):
 
     assert line.startswith(begin)
     assert ("-> b" in line) is bool(finding.action)
+
+
+@pytest.fixture
+def launcher(monkeypatch, settings, tmp_path):
+    """The launcher of the site, in a dictionary."""
+    settings.LAUNCHER = "memory"
+    made = MemoryLauncher(data_root=tmp_path)
+    monkeypatch.setattr(processes, "open_launcher", lambda: made)
+    return made
+
+
+def test_the_launcher_is_tried_and_left_as_it_was(launcher):
+    found = site.launcher()
+
+    assert (found.verdict, "0 of 40" in found.found or "1 of 40" in found.found) == ("ok", True)
+    assert list(launcher.running()) == []
+
+
+def test_a_launcher_that_starts_nothing_is_a_failure_with_its_words(launcher):
+    launcher.backend.fail("start", ImageMissing("Kind python: no image sha256:0 here."))
+
+    found = site.launcher()
+
+    assert found.verdict == "FAILED"
+    assert "no image sha256:0" in found.found
+    assert "LAUNCHER_URL" in found.action
+
+
+def test_a_viewer_that_ends_at_once_is_a_failure_with_what_it_wrote(launcher, monkeypatch):
+    start = launcher.backend.start
+
+    def start_and_lose(container):
+        start(container)
+        launcher.backend.say(container.session, "Traceback: no module named tornado")
+        launcher.backend.lose(container.session)
+        return launcher.backend.find(container.session)
+
+    monkeypatch.setattr(launcher.backend, "start", start_and_lose)
+
+    found = site.launcher()
+
+    assert "no module named tornado" in found.found
+    assert list(launcher.running()) == []
+
+
+def test_containers_without_a_proxy_cannot_be_reached(settings):
+    settings.LAUNCHER, settings.DATA_SERVER = "docker", "django"
+
+    found = site.launcher()
+
+    assert (found.verdict, "DATA_SERVER=nginx" in found.action) == ("FAILED", True)
