@@ -88,6 +88,7 @@ _OF_ROLE: dict[Role, dict[str, tuple[str, ...]]] = {
         "processing_app.run": VIEW,
         **_CLUSTERS,
         "viewers_app.viewersession": WORK,
+        "viewers_app.layeraccess": VIEW,
         "viewers_app.sharelink": WORK,
     },
 }

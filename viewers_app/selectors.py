@@ -61,6 +61,26 @@ def find_layers(uuids: Sequence[str]) -> list[Layer]:
     return sorted(found, key=lambda layer: uuids.index(str(layer.uuid)))
 
 
+def volumes_named(uuids: Iterable[UUID | str]) -> dict[UUID, Layer]:
+    """Return these volumes whoever asks, also retired ones; the console alone shows them."""
+    wanted = list(uuids)
+    rows: list[Layer] = [
+        *DataLayer.objects.select_related(*WHAT_A_LAYER_SHOWS).filter(uuid__in=wanted),
+        *AtlasLayer.objects.select_related("atlas").filter(uuid__in=wanted),
+    ]
+    return {layer.uuid: layer for layer in rows}
+
+
+def is_of_sample(words: str) -> Q:
+    """Return which volumes are of a sample or of a request with these words in its name."""
+    request = f"{TO_SAMPLE}__request"
+    fields = (f"{TO_SAMPLE}__name", f"{TO_SAMPLE}__code", f"{request}__name")
+    found = Q()
+    for field in fields:
+        found |= Q(**{f"{field}__icontains": words})
+    return found
+
+
 def samples_with_layers(*, to: User) -> QuerySet[Sample]:
     """Return the samples with something to look at, the newest volume first."""
     products = "imaging_requests__resolutions__channels__products"

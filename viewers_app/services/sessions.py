@@ -13,7 +13,14 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from core_app.bell import ring
-from core_app.errors import DomainError, Invalid, InvalidTransition, NotAllowed, StaleState
+from core_app.errors import (
+    DomainError,
+    Invalid,
+    InvalidTransition,
+    NotAllowed,
+    NotReady,
+    StaleState,
+)
 from core_app.models import User
 from core_app.transitions import advance, born, record
 from viewers_app import rights
@@ -135,6 +142,27 @@ def stop_session(session: ViewerSession, by: User | None) -> None:
     with transaction.atomic():
         _end(session, SessionState.STOPPED, by=by)
         session.tickets.all().delete()
+
+
+def extend(session: ViewerSession, by: User) -> None:
+    """Give a view that is still open its full time once more, from now on.
+
+    Raises Gone if it is over, and NotReady if a process runs for it, which ends when it was told.
+    """
+    if not session.is_live:
+        raise Gone("This view has ended. Its person opens it again.")
+    if session.has_process and session.state != SessionState.REQUESTED:
+        raise NotReady(
+            "A Python viewer ends at the time that it was started with. Its person opens it again."
+        )
+    now = timezone.now()
+    until = now + timedelta(seconds=settings.VIEWER_MAX_AGE_S)
+    with transaction.atomic():
+        rows = ViewerSession.objects.filter(pk=session.pk, state=session.state, expires_at__gt=now)
+        if rows.update(expires_at=until) != 1:
+            raise Gone("This view has just ended. Its person opens it again.")
+        record(session, "extended", by=by, note=f"until {timezone.localtime(until):%Y-%m-%d %H:%M}")
+    session.expires_at = until
 
 
 @dataclass(frozen=True, slots=True)

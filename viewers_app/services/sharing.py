@@ -1,8 +1,10 @@
 """Share links: made once, kept as a digest, counted, extended, revoked."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 
 from django.conf import settings
 from django.db import transaction
@@ -11,6 +13,7 @@ from django.utils import timezone
 
 from core_app.errors import Invalid, NotAllowed, NotReady
 from core_app.models import User
+from core_app.roles import know_roles
 from viewers_app import mails, rights, selectors
 from viewers_app.models import Layer, SavedVersion, SavedView, ShareLink
 from viewers_app.services import sessions
@@ -23,6 +26,15 @@ MOST_A_DAY = 200
 NOT_SHARED = "Whoever made this link may not share these volumes any more."
 MOST_PEOPLE = 100
 MOST_USES = 1_000_000
+
+
+class Standing(StrEnum):
+    """Whether a link opens something today."""
+
+    LIVE = "live"
+    OVER = "over"
+    REVOKED = "revoked"
+    NO_ACCESS = "creator lost access"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +122,28 @@ def with_reasons(view: SavedView, user: User) -> list[tuple[ShareLink, str]]:
     may_share = bool(shareable(view.newest, user))
     links = view.links.select_related("view", "created_by").prefetch_related("people")
     return [(link, _why_ended(link) or ("" if may_share else NOT_SHARED)) for link in links]
+
+
+def standings(links: Sequence[ShareLink]) -> list[tuple[ShareLink, Standing]]:
+    """Return each link with how it stands today; volumes, versions and roles are read once."""
+    creators = {link.created_by_id: link.created_by for link in links}
+    know_roles(creators.values())
+    versions = SavedVersion.objects.filter(view__in={link.view_id for link in links})
+    newest = dict(versions.order_by("number").values_list("view", "layers"))
+    wanted = list({uuid for uuids in newest.values() for uuid in uuids})
+    layers = {str(layer.uuid): layer for layer in selectors.find_layers(wanted)}
+
+    def stands(link: ShareLink) -> Standing:
+        if link.revoked_at is not None:
+            return Standing.REVOKED
+        if link.created_by.is_active and _why_ended(link):
+            return Standing.OVER
+        found = [layers[uuid] for uuid in newest.get(link.view_id, []) if uuid in layers]
+        creator = creators[link.created_by_id]
+        may = any(rights.may_share(creator, layer) for layer in found)
+        return Standing.LIVE if may else Standing.NO_ACCESS
+
+    return [(link, stands(link)) for link in links]
 
 
 def why_over(link: ShareLink) -> str:

@@ -35,6 +35,7 @@ from tests.app.rights.table import APPLICATION, P
 from tests.support import instruments, saved
 from tests.support import world as worlds
 from tests.support.world import Person, World
+from viewers_app.models import LayerAccess
 
 pytestmark = pytest.mark.django_db
 
@@ -104,6 +105,9 @@ def row_of(label: str, world: World) -> Model:
         "core_app.user": lambda: world.accounts["researcher"],
         "core_app.lab": lambda: world.main.imaged.lab,
         "viewers_app.viewersession": lambda: world.main.view,
+        "viewers_app.layeraccess": lambda: LayerAccess.objects.create(
+            session=world.main.view, layer=worlds.layer_of(world.main.imaged).uuid
+        ),
         "viewers_app.sharelink": lambda: (
             saved.share(
                 saved.a_saved_view(world.accounts["researcher"], worlds.layer_of(world.main.imaged))
