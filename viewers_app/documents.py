@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from core_app.errors import Invalid
 from viewers_app import sources
+from viewers_app.cuts import WRITTEN
 from viewers_app.rendering import State
 
 DEEPEST: Final = 32
@@ -123,8 +124,8 @@ def volumes_of(document: State) -> dict[str, str]:
     found: dict[str, str] = {}
     for layer in document["layers"]:
         for address in sources.addresses(layer.get("source")):
-            if address.startswith(sources.LAYER):
-                found.setdefault(address.removeprefix(sources.LAYER), str(layer["name"]))
+            if uuid := sources.volume_in(address):
+                found.setdefault(uuid, str(layer["name"]))
     return found
 
 
@@ -132,8 +133,8 @@ def shown(document: State, *, title: str, uuids: Collection[str]) -> State:
     """Return the state of a document with those of its volumes; layers without any are left out."""
 
     def visible(address: str) -> str | None:
-        is_volume = address.startswith(sources.LAYER)
-        return address if not is_volume or address.removeprefix(sources.LAYER) in uuids else None
+        uuid = sources.volume_in(address)
+        return address if not uuid or uuid in uuids else None
 
     ready = copy.deepcopy(document)
     for layer in ready["layers"]:
@@ -197,7 +198,8 @@ def _own(
     if address in sources.LOCAL:
         return address, None
     ours = re.fullmatch(
-        rf"(?:precomputed://)?{re.escape(origin)}/data/({_UUID})(?:/@[0-9a-f]{{16}})?/?"
+        rf"(?:precomputed://)?{re.escape(origin)}/data/({_UUID})(?:/@[0-9a-f]{{16}})?"
+        rf"(?:/{sources.REGIONS}/({WRITTEN.pattern}))?/?"
         r"(?:\|neuroglancer-precomputed:)?",
         address,
     )
@@ -205,7 +207,7 @@ def _own(
         return None, f"{_named(address)} is not on this site, so it was left out."
     if not may_keep(ours[1]):
         return None, "this volume is gone or not yours to see, so it was left out."
-    return f"{sources.LAYER}{ours[1]}", None
+    return sources.of_volume(ours[1], ours[2] or ""), None
 
 
 def _named(address: str) -> str:

@@ -67,11 +67,12 @@ def delivered(state: State, *, origin: str, revisions: Mapping[str, str]) -> Sta
     """
 
     def absolute(source: str) -> str:
-        if not source.startswith(sources.LAYER):
+        uuid = sources.volume_in(source)
+        if not uuid:
             return source
-        uuid = source.removeprefix(sources.LAYER)
-        revision = f"/@{revisions[uuid]}" if revisions.get(uuid) else ""
-        return f"precomputed://{origin}/data/{uuid}{revision}"
+        _, is_more, rest = source.partition("/")
+        revision = f"/@{revisions[uuid]}" if revisions.get(uuid) and not is_more else ""
+        return f"precomputed://{origin}/data/{uuid}{revision}{is_more}{rest}"
 
     ready = copy.deepcopy(state)
     for layer in ready["layers"]:
@@ -105,8 +106,16 @@ def _layers(spec: ViewerSpec, grid: Grid) -> list[State]:
     layers = rendering.layers_of(spec, are_sheets_apart=are_apart)
     if _is_paxinos(spec):
         for layer in layers:
-            layer["source"] = {"url": layer["source"], "transform": coordinates.layer_transform()}
+            layer["source"] = _placed(layer["source"])
     return layers
+
+
+def _placed(source: Any) -> Any:
+    """Return the source on the axes of bregma; of several sources the first has voxels."""
+    if isinstance(source, list):
+        return [_placed(source[0]), *source[1:]]
+    own = source if isinstance(source, dict) else {"url": source}
+    return {**own, "transform": coordinates.layer_transform()}
 
 
 def _selected(spec: ViewerSpec) -> State:

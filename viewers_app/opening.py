@@ -11,6 +11,7 @@ from django.http import Http404, QueryDict
 from core_app.errors import Invalid
 from core_app.models import User
 from requests_app.models import Sample
+from viewers_app.cuts import chosen_cut
 from viewers_app.described import atlases_of, described
 from viewers_app.models import AtlasLayer, DataLayer, Layer, ViewerSession
 from viewers_app.recipes import RECIPES, fits
@@ -45,6 +46,9 @@ def wanted_of(posted: QueryDict, person: User) -> Wanted:
     layers = _found(_uuids(posted.getlist("layer")), person)
     recipe, once = posted.get("recipe", ""), posted.get("once", "")
     wanted = _of_recipe(recipe, layers) if recipe else _of_ticks(posted, layers)
+    cut = chosen_cut(posted.get("level", ""), posted.getlist("cut"))
+    if cut:
+        wanted = replace(wanted, options={**wanted.options, "cut": str(cut)})
     return replace(wanted, once=once if _PRESS.fullmatch(once) else "")
 
 

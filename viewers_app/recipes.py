@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from viewers_app.specs import PANELS, SHEETS, LayerSpec, Template
+from viewers_app.specs import PANELS, SEGMENTATION, SHEETS, LayerSpec, Template
 
 TEMPLATE: Final = "template"
 ANNOTATION_PART: Final = "annotation"
@@ -47,6 +47,12 @@ class Recipe:
     joins_orientations: bool = False
     is_of_atlas: bool = False
     needs_python: bool = False
+
+    @property
+    def has_regions(self) -> bool:
+        """Return True if structures can be chosen for it; those by keys choose in the viewer."""
+        shows = any(part.type == SEGMENTATION for part in self.parts)
+        return shows and not self.needs_python and not self.template.outlines
 
 
 @dataclass(frozen=True, slots=True)

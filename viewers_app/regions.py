@@ -2,7 +2,8 @@
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from django.conf import settings
 
@@ -11,9 +12,11 @@ from core_app.paths import DataPath
 from pipeline.errors import BadInput
 from pipeline.structures import StructureTree, tree_of
 from processing_app.models import Atlas, ProcessingResolution, Product
-from viewers_app import rights, selectors
+from viewers_app import cuts, rights, selectors
+from viewers_app.cuts import Cut
 from viewers_app.models import AtlasLayer, Layer, SavedVersion
 from viewers_app.rooted import open_below
+from viewers_app.specs import SEGMENTATION, LayerSpec, ViewerSpec
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +36,22 @@ def tree_in(layers: Iterable[Layer]) -> StructureTree | None:
         if tree:
             return tree
     return None
+
+
+def with_cut(spec: ViewerSpec, rows: Sequence[Layer], cut: Cut) -> ViewerSpec:
+    """Return the view with the regions of each of its label volumes shown as one where cut."""
+    by_uuid = {str(row.uuid): row for row in rows}
+    return replace(spec, layers=tuple(_cut_layer(each, by_uuid, cut) for each in spec.layers))
+
+
+def _cut_layer(layer: LayerSpec, rows: Mapping[str, Layer], cut: Cut) -> LayerSpec:
+    tree = tree_in([rows[layer.uuid]]) if layer.type == SEGMENTATION else None
+    groups = cuts.groups_of(tree, cut) if tree else ()
+    if not tree or not groups:
+        return layer
+    colors = cuts.colors_of(tree, groups)
+    together = tuple(tuple(ids) for ids in cuts.equivalences_of(groups))
+    return replace(layer, cut=str(cut), groups=together, colors=tuple(colors.items()))
 
 
 def _atlas_of(layer: Layer) -> Atlas | None:

@@ -6,6 +6,7 @@ Pure.
 from collections import Counter
 from typing import Any, Final
 
+from viewers_app import sources
 from viewers_app.specs import ANNOTATION, OVERLAY, SEGMENTATION, LayerSpec, Template, ViewerSpec
 
 State = dict[str, Any]
@@ -103,9 +104,19 @@ def _regions(layer: LayerSpec, *, hidden: bool) -> State:
         "ignoreNullVisibleSet": True,
         "hideSegmentZero": True,
     }
+    if layer.groups:
+        state["source"] = _named_by_group(layer)
+        state["equivalences"] = [list(group) for group in layer.groups]
     if layer.colors and not hidden:
         state["segmentColors"] = dict(layer.colors[:MOST_COLORS])
     return state
+
+
+def _named_by_group(layer: LayerSpec) -> list[object]:
+    """Return the volume without its own names, and the names of the groups."""
+    parts = {"default": True, "bounds": True, "properties": False}
+    own = {"url": f"layer:{layer.uuid}", "subsources": parts, "enableDefaultSubsources": False}
+    return [own, sources.of_volume(layer.uuid, layer.cut)]
 
 
 def _borders(layer: LayerSpec, *, inverted: bool) -> State:

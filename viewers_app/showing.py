@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from viewers_app import documents
+from viewers_app import documents, regions
+from viewers_app.cuts import parse_cut
 from viewers_app.described import spec_of
 from viewers_app.models import Layer, SavedVersion, ViewerSession
 from viewers_app.neuroglancer import state_of
@@ -53,9 +54,11 @@ def spec_for(session: ViewerSession, rows: Sequence[Layer]) -> ViewerSpec:
     arrangement = options.get("arrangement")
     known = arrangement if arrangement in ARRANGEMENTS else ""
     overlaid = options.get("overlaid")
-    return spec_of(
+    spec = spec_of(
         session.title,
         rows,
         template_of(session.recipe, str(known)),
         frozenset(map(str, overlaid)) if isinstance(overlaid, list) else None,
     )
+    cut = parse_cut(str(options.get("cut", "")))
+    return regions.with_cut(spec, rows, cut) if cut else spec

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 LAYER: Final = "layer:"
+# Names of structures that are shown as one; see cuts.py.
+REGIONS: Final = "regions"
 LOCAL: Final = ("local://annotations", "local://equivalences")
 # Of an object: what belongs to the view, and never fetches anything.
 KEPT_KEYS: Final[tuple[str, ...]] = ("transform", "enableDefaultSubsources")
@@ -23,6 +25,16 @@ def mapped(source: Any, change: Change) -> Any:
     if isinstance(source, list):
         return [kept for each in source if (kept := mapped(each, change)) is not None] or None
     return None
+
+
+def of_volume(uuid: str, names: str = "") -> str:
+    """Return the address of a volume, or of the names for a cut through its regions."""
+    return f"{LAYER}{uuid}/{REGIONS}/{names}" if names else f"{LAYER}{uuid}"
+
+
+def volume_in(address: str) -> str:
+    """Return the uuid of the volume that an address is about; "" if about none."""
+    return address.removeprefix(LAYER).partition("/")[0] if address.startswith(LAYER) else ""
 
 
 def addresses(source: Any) -> list[str]:

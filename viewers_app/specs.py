@@ -24,7 +24,8 @@ class LayerSpec:
     Layers of one `space` have the same coordinates. A `place` is an objective in one orientation
     of the sample, and `objective` the same for both orientations. `atlas` names the atlas that a
     registered volume was brought to, or that the layer is part of; `axes` are those of an atlas.
-    `colors` are pairs of region id and "#rrggbb".
+    `colors` are pairs of region id and "#rrggbb". `cut` is where regions are shown as one, as it is
+    written, and `groups` the ids of each that are.
     """
 
     uuid: str
@@ -43,6 +44,8 @@ class LayerSpec:
     atlas: str = ""
     axes: str = ""
     colors: tuple[tuple[str, str], ...] = ()
+    cut: str = ""
+    groups: tuple[tuple[str, ...], ...] = ()
 
     @property
     def is_image(self) -> bool:

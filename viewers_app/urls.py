@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from viewers_app.views import atlases, saved, sharing, volumes
+from viewers_app.views import atlases, saved, sharing, structures, volumes
 
 app_name = "viewers"
 urlpatterns = [
@@ -13,6 +13,7 @@ urlpatterns = [
     path("thumbnails/<uuid:uuid>.png", volumes.thumbnail, name="thumbnail"),
     path("atlases/", atlases.atlas_list, name="atlas-list"),
     path("atlases/<uuid:uuid>.png", atlases.atlas_picture, name="atlas-picture"),
+    path("structures/", structures.structures, name="structures"),
     path("again/<uuid:uuid>/", volumes.open_again, name="open-again"),
     path("again/<uuid:uuid>/close/", volumes.close_view, name="close-view"),
     path("saved/", saved.saved_list, name="saved-list"),

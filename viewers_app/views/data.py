@@ -6,18 +6,20 @@ from typing import BinaryIO
 from uuid import UUID
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views.decorators.http import require_safe
 
 from core_app.paths import DataPath
-from viewers_app import compressed
+from viewers_app import compressed, regions, selectors
 from viewers_app.cookies import views_in
+from viewers_app.cuts import Cut, groups_of, parse_cut, properties_of
 from viewers_app.data_access import Access, Verdict, verdict_on
 from viewers_app.keys import Key, parse_key
 from viewers_app.responses import file_answer
 from viewers_app.revisions import revision_of
 from viewers_app.rooted import open_below
 from viewers_app.services import activity
+from viewers_app.sources import REGIONS
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +39,8 @@ def serve_key(request: HttpRequest, uuid: UUID, key: str) -> HttpResponseBase:
     verdict = verdict_on(named, uuid)
     if verdict.access is Access.NOBODY:
         return _plain("Open the view again from the site.", status=401)
+    if verdict.folder is not None and (cut := _cut_in(key)):
+        return _names_of(uuid, cut)
     wanted = parse_key(key)
     if verdict.folder is None or wanted is None:
         return _plain("Not found.", status=404)
@@ -91,6 +95,24 @@ def authorise(request: HttpRequest) -> HttpResponse:
     # Bytes of the path as they are on disk; a header of WSGI is text of Latin-1.
     response["X-Folder"] = os.fsencode(str(verdict.folder)).decode("latin-1")
     response["X-View"] = str(verdict.view)
+    return response
+
+
+def _cut_in(key: str) -> Cut | None:
+    """Return the cut whose names are asked for, as `regions/<cut>/info`."""
+    folder, _, rest = key.partition("/")
+    written, _, name = rest.partition("/")
+    return parse_cut(written) if (folder, name) == (REGIONS, "info") else None
+
+
+def _names_of(uuid: UUID, cut: Cut) -> HttpResponse:
+    """Answer the names of regions that are shown as one; no such file is on disk."""
+    layer = selectors.find_layer(uuid)
+    tree = regions.tree_in([layer]) if layer else None
+    if tree is None:
+        return _plain("Not found.", status=404)
+    response = JsonResponse(properties_of(tree, groups_of(tree, cut)))
+    response["Cache-Control"] = ALWAYS_ASK
     return response
 
 

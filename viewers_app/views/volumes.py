@@ -16,6 +16,7 @@ from requests_app.models import Sample
 from requests_app.selectors import visible_samples
 from viewers_app import rights, selectors, snippets
 from viewers_app.chooser import matrices_of
+from viewers_app.cuts import parse_cut
 from viewers_app.models import DataLayer, ViewerSession
 from viewers_app.offers import offers_of
 from viewers_app.opening import new_press, remembered, wanted_of
@@ -131,10 +132,12 @@ def open_again(request: HttpRequest, uuid: UUID) -> HttpResponse:
     session = _own_view(request, uuid)
     if request.method == "POST":
         return redirect(sessions.enter(session, by=person(request)).url)
+    cut = parse_cut(str(session.options.get("cut", "")))
     context = {
         "session": session,
         "layers": selectors.layers_of(session),
         "is_live": session.is_live,
+        "cut_fields": cut.as_fields() if cut else [],
         "once": new_press(),
     }
     return render(request, "viewers_app/open_again.html", context)

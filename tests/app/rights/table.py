@@ -805,6 +805,7 @@ ROWS: tuple[Row, ...] = (
     button("viewers:open",            a_recipe,             READERS, case="by a recipe"),
     button("viewers:open",            a_whole_atlas,        SIGNED_IN, case="an atlas"),
     page("viewers:atlas-list",        nothing,              SIGNED_IN),
+    page("viewers:structures",        a_whole_atlas,        SIGNED_IN),
     page("viewers:atlas-picture",     an_atlas,             SIGNED_IN),
     page("viewers:open-again",        a_view,               VIEWERS_OWNER),
     button("viewers:open-again",      a_view,               VIEWERS_OWNER, hidden_from=SIGNED_IN),
