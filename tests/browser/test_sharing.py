@@ -135,8 +135,8 @@ MARKS = """() => {
     const source = { url: "local://annotations", transform };
     const annotations = [{ type: "point", id: "a", point: [1, 2, 3], description: "unsaved" }];
     state.layers.push({ type: "annotation", name: "marks", source, annotations });
+    state.position = [3, 4, 5];
     viewer.state.restoreState(state);
-    viewer.position.value = new Float32Array([3, 4, 5]);
 }"""
 
 
@@ -154,6 +154,7 @@ def test_what_was_drawn_stays_when_a_volume_is_made_anew(
 
     write_bright_volume(layer.folder.under(settings.DATA_ROOT), layer.product)
     second = revision_of(layer.folder, made=layer.made)
+    drawn_at = frame.evaluate("viewer.state.toJSON().position.map(Math.round)")
     banner = owner.get_by_text("A volume of this view was made anew")
     expect(banner).to_be_visible(timeout=30_000)
     found = accessibility_problems(owner)
@@ -165,6 +166,7 @@ def test_what_was_drawn_stays_when_a_volume_is_made_anew(
     frame.wait_for_function("viewer.isReady()", timeout=60_000)
     assert answer.value.ok
     assert first != second
+    assert drawn_at == [3, 4, 5]
     assert second in str(state["layers"][0]["source"])
     assert state["layers"][1]["annotations"][0]["description"] == "unsaved"
     assert [round(n) for n in state["position"]] == [3, 4, 5]
