@@ -847,7 +847,7 @@ ROWS: tuple[Row, ...] = (
     viewer("client-root",             nothing,              (EVERYBODY, Out.MOVED)),
     viewer("open",                    a_ticket,             (SIGNED_IN, Out.MOVED),
                                                             (NOBODY, Out.GONE)),
-    viewer("open",                    a_ticket_from_here,   (SIGNED_IN, Out.MOVED),
+    viewer("open",                    a_ticket_from_here,   (SIGNED_IN, Out.DONE),
                                                             (NOBODY, Out.GONE), method="POST"),
     viewer("view",                    a_view, (SIGNED_IN, Out.FORBIDDEN), THE_VIEWERS),
     viewer("state",                   a_view,               THE_VIEWERS),
