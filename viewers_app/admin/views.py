@@ -18,6 +18,7 @@ from lightserv_site.templatetags.display import ago_words, duration, size
 from requests_app.admin.outcomes import for_each, link_to
 from viewers_app import selectors
 from viewers_app.admin.accesses import AccessInline
+from viewers_app.admin.processes import ProcessesMixin
 from viewers_app.admin.sections import LookOnly, link_to_volume, list_of, visitor_of
 from viewers_app.models import LayerAccess, ViewerSession
 from viewers_app.recipes import RECIPES
@@ -67,7 +68,7 @@ class IdleFilter(admin.SimpleListFilter):
 
 
 @admin.register(ViewerSession)
-class ViewerSessionAdmin(LookOnly, HistoryMixin):
+class ViewerSessionAdmin(ProcessesMixin, LookOnly, HistoryMixin):
     """Views that people have open, or had."""
 
     list_display: ClassVar = [

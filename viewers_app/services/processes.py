@@ -80,6 +80,11 @@ def logs_of(session: ViewerSession, *, lines: int = 200) -> str:
     return open_launcher().logs(session.uuid, lines=lines) if session.has_process else ""
 
 
+def capacity() -> Capacity:
+    """Return how many processes run and may. Raises OutsideError."""
+    return open_launcher().capacity()
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
     """How a viewer of nothing fared: seconds until it was ready, and the places that are taken."""

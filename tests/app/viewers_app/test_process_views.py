@@ -632,3 +632,78 @@ def test_tokens_differ_by_view_and_by_key(settings: Settings, opened: ViewerSess
     settings.SECRET_KEY = "x" * 50
 
     assert processes.token_of(opened.uuid) != before
+
+
+# --- the console ---
+
+
+CONSOLE = "/admin/viewers_app/viewersession"
+
+
+def test_the_console_shows_what_differs_and_mends_it_by_a_button(
+    opened: ViewerSession, launcher: MemoryLauncher, operator: User
+) -> None:
+    waited(started(opened), seconds=1)
+    launcher.backend.lose(str(opened.uuid))
+    client = site_client(operator)
+
+    before = client.get(f"{CONSOLE}/processes/").content.decode()
+    unchanged = again(opened).state
+    after = client.post(f"{CONSOLE}/processes/", follow=True).content.decode()
+
+    assert ("its process is gone" in before, unchanged) == (True, "ready")
+    assert "1 mended" in after
+    assert "Views and processes agree" in after
+    assert again(opened).state == "failed"
+
+
+def test_the_console_says_how_full_it_is(
+    opened: ViewerSession, launcher: MemoryLauncher, operator: User
+) -> None:
+    started(opened)
+
+    page = site_client(operator).get(f"{CONSOLE}/processes/").content.decode()
+
+    assert f"1 of {launcher.sessions.limits.total} places are taken" in page
+
+
+def test_a_silent_launcher_is_said_in_the_console_and_mends_nothing(
+    opened: ViewerSession, launcher: MemoryLauncher, operator: User
+) -> None:
+    waited(started(opened), seconds=1)
+    launcher.backend.fail("all", Unavailable("no socket"), times=9)
+    client = site_client(operator)
+
+    page = client.get(f"{CONSOLE}/processes/").content.decode()
+    after = client.post(f"{CONSOLE}/processes/", follow=True).content.decode()
+
+    assert "no socket" in page
+    assert "Nothing was changed" in after
+    assert again(opened).state == "ready"
+
+
+def test_the_console_shows_the_log_of_a_process(
+    opened: ViewerSession, launcher: MemoryLauncher, operator: User
+) -> None:
+    started(opened)
+    launcher.backend.say(str(opened.uuid), "<b>listening</b>\n")
+    client = site_client(operator)
+
+    page = client.get(f"{CONSOLE}/{opened.pk}/log/").content.decode()
+
+    assert "&lt;b&gt;listening&lt;/b&gt;" in page
+
+
+@pytest.mark.parametrize("path", ["processes/", "1/log/"])
+def test_others_see_nothing_of_processes(
+    opened: ViewerSession, researcher: User, imager: User, path: str
+) -> None:
+    ways = [site_client(person).get(f"{CONSOLE}/{path}") for person in (researcher, imager)]
+
+    assert all(answer.status_code in {302, 403} for answer in ways)
+
+
+def test_a_site_without_processes_says_so_in_the_console(operator: User) -> None:
+    page = site_client(operator).get(f"{CONSOLE}/processes/").content.decode()
+
+    assert "LAUNCHER=static" in page
