@@ -5,10 +5,12 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page
 
-from tests.support import instruments, volumes
+from tests.support import instruments, saved, volumes
 from tests.support import world as worlds
 from tests.support.browser import accessibility_problems
 from tests.support.world import Person, World
+from viewers_app.models import SavedView
+from viewers_app.services import sharing
 
 Opened = Callable[..., Page]
 
@@ -29,6 +31,26 @@ def an_atlas_to_open() -> str:
     """Return the page of atlases with one on it."""
     volumes.an_atlas_with_pictures()
     return "/viewers/atlases/"
+
+
+def a_saved_view_with_links(world: World) -> str:
+    """Return the page of a saved view with two versions and a link of each kind, one of them over.
+
+    The stranger is one of those who are named.
+    """
+    owner, layer = world.accounts["researcher"], worlds.layer_of(world.main.imaged)
+    view = saved.a_saved_view(owner, layer, name="Tracts of the first brain, as in the figure")
+    saved.add_version(view, layer)
+    saved.share(view, world.accounts["stranger"])
+    saved.share(view, scope="signed_in", most_uses=5)
+    sharing.revoke(saved.share(view).link)
+    return f"/viewers/saved/{view.uuid}/"
+
+
+def a_view_shared_with_a_stranger(world: World) -> str:
+    """Return the address of a saved view, as it is for whom its link names."""
+    a_saved_view_with_links(world)
+    return f"/states/{SavedView.objects.latest('pk').uuid}"
 
 
 SCREENS: dict[str, tuple[Person, Callable[[World], str]]] = {
@@ -89,6 +111,11 @@ SCREENS: dict[str, tuple[Person, Callable[[World], str]]] = {
         lambda w: f"/processing/runs/{worlds.run_of(w.main.failed).pk}/again/",
     ),
     "volumes": (Person.OWNER, lambda w: "/viewers/"),
+    "a saved view with links": (Person.OWNER, lambda w: a_saved_view_with_links(w)),
+    "saved views": (Person.OWNER, lambda w: "/viewers/saved/"),
+    "shared with me": (Person.STRANGER, lambda w: "/viewers/shared/"),
+    "a shared view": (Person.STRANGER, lambda w: a_view_shared_with_a_stranger(w)),
+    "nothing shared": (Person.CLEARER, lambda w: "/viewers/shared/"),
     "atlases": (Person.OWNER, lambda w: an_atlas_to_open()),
     "chooser": (
         Person.OWNER,

@@ -13,6 +13,7 @@ from tests.support.browser import accessibility_problems
 from tests.support.drawable import write_bright_volume
 from tests.support.saved import a_saved_view, share
 from viewers_app.models import DataLayer, SavedView
+from viewers_app.revisions import revision_of
 from viewers_app.services import layers, saving
 
 Opened = Callable[..., Page]
@@ -125,6 +126,50 @@ def test_annotations_are_kept_and_a_snapshot_is_named_after_the_view(
     assert [each[0]["type"] for each in drawn[1:]] == ["point", "axis_aligned_bounding_box"]
     assert download.value.suggested_filename == "Marks.png"
     assert (tmp_path / "snapshot.png").read_bytes().startswith(b"\x89PNG")
+    assert found == []
+
+
+MARKS = """() => {
+    const state = viewer.state.toJSON();
+    const transform = { outputDimensions: state.dimensions };
+    const source = { url: "local://annotations", transform };
+    const annotations = [{ type: "point", id: "a", point: [1, 2, 3], description: "unsaved" }];
+    state.layers.push({ type: "annotation", name: "marks", source, annotations });
+    state.position = [3, 4, 5];
+    viewer.state.restoreState(state);
+}"""
+
+
+@pytest.mark.timeout(300)
+def test_what_was_drawn_stays_when_a_volume_is_made_anew(
+    page: Opened, researcher: User, layer: DataLayer, settings: Settings
+) -> None:
+    settings.VIEWER_COOKIE_AGE_S = 30  # so that the page asks every ten seconds
+    owner = page(researcher)
+    owner.goto(f"/viewers/layers/{layer.uuid}/")
+    owner.get_by_role("button", name="Open", exact=True).click()
+    frame = client_of(owner)
+    frame.evaluate(MARKS)
+    first = revision_of(layer.folder, made=layer.made)
+
+    write_bright_volume(layer.folder.under(settings.DATA_ROOT), layer.product)
+    second = revision_of(layer.folder, made=layer.made)
+    drawn_at = frame.evaluate("viewer.state.toJSON().position.map(Math.round)")
+    banner = owner.get_by_text("A volume of this view was made anew")
+    expect(banner).to_be_visible(timeout=30_000)
+    found = accessibility_problems(owner)
+    with owner.expect_response(lambda a: f"{second}/info" in a.url, timeout=30_000) as answer:
+        owner.get_by_role("button", name="Show the new one").click()
+
+    expect(banner).to_be_hidden(timeout=30_000)
+    state = frame.evaluate("viewer.state.toJSON()")
+    frame.wait_for_function("viewer.isReady()", timeout=60_000)
+    assert answer.value.ok
+    assert first != second
+    assert drawn_at == [3, 4, 5]
+    assert second in str(state["layers"][0]["source"])
+    assert state["layers"][1]["annotations"][0]["description"] == "unsaved"
+    assert [round(n) for n in state["position"]] == [3, 4, 5]
     assert found == []
 
 

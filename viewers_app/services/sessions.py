@@ -32,6 +32,7 @@ SPEC_VERSION = 2
 MOST_LAYERS = 32
 EXPIRED_AT_ONCE = 500
 TEND = "viewers_app.tasks.tend_views"
+TICKET_OVER = "This link was used before, or is older than a minute."
 NO_PROCESSES = (
     "Python viewers are not set up on this site, so this kind of view cannot be opened. "
     "Tell an operator if you need it."
@@ -108,22 +109,34 @@ def enter(session: ViewerSession, by: User) -> OpenedView:
         return OpenedView(_ticket_for(session), session)
 
 
+def holder_of(token: str) -> ViewerSession:
+    """Return the view that the ticket opens, and leave the ticket. Raises Gone if it opens none."""
+    return _live(_ticket(token))
+
+
 def use_ticket(token: str) -> ViewerSession:
     """Take the ticket and return its view. Exactly one caller succeeds; the others get Gone."""
-    ticket = (
-        Ticket.objects.select_related(
-            "session__owner", "session__share__view", "session__share__created_by"
-        )
-        .filter(digest=digest_of(token), expires_at__gt=timezone.now())
-        .first()
-    )
+    ticket = _ticket(token)
     # The deleted row is the claim: of two racing callers one deletes it.
-    if ticket is None or Ticket.objects.filter(pk=ticket.pk).delete()[0] != 1:
-        raise Gone("This link was used before, or is older than a minute.")
-    session = ticket.session
-    if not session.is_live:
+    if Ticket.objects.filter(pk=ticket.pk).delete()[0] != 1:
+        raise Gone(TICKET_OVER)
+    return _live(ticket)
+
+
+def _ticket(token: str) -> Ticket:
+    rows = Ticket.objects.select_related(
+        "session__owner", "session__share__view", "session__share__created_by"
+    )
+    found = rows.filter(digest=digest_of(token), expires_at__gt=timezone.now()).first()
+    if found is None:
+        raise Gone(TICKET_OVER)
+    return found
+
+
+def _live(ticket: Ticket) -> ViewerSession:
+    if not ticket.session.is_live:
         raise Gone("This view has ended.")
-    return session
+    return ticket.session
 
 
 def renew(session: ViewerSession) -> ViewerSession:

@@ -13,7 +13,12 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_GET, require_POST, require_safe
+from django.views.decorators.http import (
+    require_GET,
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from viewers_app import neuroglancer, selectors, showing
 from viewers_app.client_page import client_files
@@ -25,19 +30,35 @@ from viewers_app.states import SessionState
 from viewers_app.views import process
 from viewers_app.views.visitors import is_from_here, own_session
 
+TOO_LATE = (
+    "The minute in which this link opens a view is over, so nothing was opened, and nothing ended."
+)
 SIZE = re.compile(r"([1-9][0-9]{1,4})x([1-9][0-9]{1,4})")
 
 
+@csrf_exempt  # as `renew`: the Origin check is stricter
 @never_cache
-@require_GET
+@require_http_methods(["GET", "POST"])
 def open_ticket(request: HttpRequest) -> HttpResponse:
-    """Exchange the one-time ticket for the viewer cookie; the address that stays has no secret."""
+    """Exchange the one-time ticket for the viewer cookie; the address that stays has no secret.
+
+    Whoever is sent such an address would else look at, and save to, another person's views without
+    noticing. So a browser with live views of another sign-in asks first, and POST is the answer.
+    """
+    if request.method == "POST" and not is_from_here(request):
+        return HttpResponse("wrong origin", status=HTTPStatus.FORBIDDEN, content_type="text/plain")
+    sent = request.POST if request.method == "POST" else request.GET
+    ticket, others = sent.get("ticket", ""), list(selectors.live_views(views_in(request)))
     try:
-        session = sessions.use_ticket(request.GET.get("ticket", ""))
+        session = sessions.holder_of(ticket)
+        foreign = [other for other in others if not session.shares_sign_in_with(other)]
+        if foreign and request.method == "GET":
+            return _asks_first(request, ticket, session, foreign[0])
+        session = sessions.use_ticket(ticket)
     except sessions.Gone as gone:
-        return _over(request, gone.message, HTTPStatus.GONE, again="/viewers/")
+        words = TOO_LATE if request.method == "POST" else gone.message
+        return _over(request, words, HTTPStatus.GONE, again=f"{settings.SITE_URL}/viewers/")
     response = redirect("view", uuid=session.uuid)
-    others = selectors.live_views(views_in(request))
     give_cookie(response, session, *filter(session.shares_sign_in_with, others))
     return response
 
@@ -51,7 +72,7 @@ def view(request: HttpRequest, uuid: UUID) -> HttpResponse:
         if refusal is HTTPStatus.NOT_FOUND and selectors.find_view(uuid):
             refusal = HTTPStatus.FORBIDDEN  # somebody sent their link along: a person is told so
         known = refusal not in {HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN}
-        again = f"/viewers/again/{uuid}/" if known else "/viewers/"
+        again = _again_at(uuid) if known else f"{settings.SITE_URL}/viewers/"
         return _over(request, *_words(refusal), why=_why(uuid, refusal), again=again)
     if session.state != SessionState.READY:
         return process.starting_page(request, session)
@@ -161,6 +182,19 @@ def server_error(request: HttpRequest) -> HttpResponse:
     )
 
 
+def _asks_first(
+    request: HttpRequest, ticket: str, session: ViewerSession, other: ViewerSession
+) -> HttpResponse:
+    context = {"ticket": ticket, "session": session, "other": other}
+    return render(request, "viewers_app/other_sign_in.html", context)
+
+
+def _again_at(uuid: UUID) -> str:
+    """Return where whoever had this view opens it again; "" if only a link does that."""
+    session = selectors.find_view(uuid)
+    return _again(session) if session else f"{settings.SITE_URL}/viewers/again/{uuid}/"
+
+
 def _again(session: ViewerSession) -> str:
     """Return where the person opens it again; "" if only the link does that, which is not kept."""
     link = session.share
@@ -210,7 +244,7 @@ def _why(uuid: UUID, refusal: HTTPStatus) -> str:
 def _over(
     request: HttpRequest, words: str, status: HTTPStatus, *, again: str, why: str = ""
 ) -> HttpResponse:
-    context = {"words": words, "again": settings.SITE_URL + again, "why": why}
+    context = {"words": words, "again": again, "why": why}
     return render(request, "viewers_app/over.html", context, status=status)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.contrib.messages import constants
 from django.contrib.messages.storage.cookie import MessageDecoder
 from django.db import connection, models
@@ -68,7 +69,10 @@ def _of_redirect(answer: HttpResponse, client: Client) -> Outcome:
         return Outcome.SIGN_IN
     if any(level >= constants.WARNING for level in _messages(client)):
         return Outcome.REFUSED
-    return Outcome.MOVED if answer.wsgi_request.method == "GET" else Outcome.SILENT
+    if answer.wsgi_request.method == "GET":
+        return Outcome.MOVED
+    # What a ticket is exchanged for is no row.
+    return Outcome.DONE if settings.VIEWER_COOKIE_NAME in answer.cookies else Outcome.SILENT
 
 
 def _messages(client: Client) -> list[int]:

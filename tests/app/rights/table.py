@@ -628,6 +628,12 @@ def a_ticket(world: World, person: Person) -> Asked:
     return Asked(data={"ticket": parse_qs(urlsplit(opened.url).query)["ticket"][0]})
 
 
+def a_ticket_from_here(world: World, person: Person) -> Asked:
+    """The answer to the question of the viewer origin."""
+    asked = a_ticket(world, person)
+    return Asked(data=asked.data, headers={"origin": settings.VIEWER_URL})
+
+
 THE_VIEWERS = (VIEWERS_OWNER, Out.OPEN)
 FOR_ALL = (EVERYBODY, Out.OPEN)
 ENDED = ({P.DEACTIVATED}, Out.GONE)
@@ -842,6 +848,8 @@ ROWS: tuple[Row, ...] = (
     viewer("client-root",             nothing,              (EVERYBODY, Out.MOVED)),
     viewer("open",                    a_ticket,             (SIGNED_IN, Out.MOVED),
                                                             (NOBODY, Out.GONE)),
+    viewer("open",                    a_ticket_from_here,   (SIGNED_IN, Out.DONE),
+                                                            (NOBODY, Out.GONE), method="POST"),
     viewer("view",                    a_view, (SIGNED_IN, Out.FORBIDDEN), THE_VIEWERS),
     viewer("state",                   a_view,               THE_VIEWERS),
     viewer("renew",                   of(a_renewal),        THE_VIEWERS, method="POST"),

@@ -8,6 +8,8 @@ const contrast = document.querySelector("[data-contrast]");
 const MARGIN = 1.08;
 const NARROW_PX = 600;
 const CLIENT_HEAD_PX = 52;
+const NO_ANSWER = "The site does not answer. Data is loaded again when it is back.";
+const MAKING = /\/data\/([0-9a-f-]{36})\/@([0-9a-f]+)/g; // as in the addresses of data
 
 // --- the client ---
 // Of a view with a process, the process holds the state.
@@ -126,6 +128,38 @@ function say(words, { again = false, reload = false }) {
   banner.hidden = false;
 }
 
+// What was drawn and set stays; the addresses alone are those of the volumes that are there now.
+// A process holds the state of its view, so there the page is loaded again.
+async function showAnew() {
+  if (!frame.dataset.state) {
+    location.reload();
+    return;
+  }
+  try {
+    const answer = await fetch(frame.dataset.state, { cache: "no-store" });
+    if (answer.ok) moveTo(revisionsIn(await answer.text()));
+    await check();
+  } catch {
+    say(NO_ANSWER, {});
+  }
+}
+
+function revisionsIn(state) {
+  return new Map([...state.matchAll(MAKING)].map(([, uuid, revision]) => [uuid, revision]));
+}
+
+function moveTo(revisions) {
+  const before = JSON.stringify(viewer().state.toJSON());
+  const moved = before.replace(MAKING, (whole, uuid) => {
+    return revisions.has(uuid) ? `/data/${uuid}/@${revisions.get(uuid)}` : whole;
+  });
+  viewer().state.restoreState(JSON.parse(moved));
+  for (const shown of document.querySelectorAll("[data-showing]")) {
+    const [uuid] = shown.dataset.showing.split("@");
+    if (revisions.has(uuid)) shown.dataset.showing = `${uuid}@${revisions.get(uuid)}`;
+  }
+}
+
 // Which making of each volume the client was told; the site knows whether it is still there.
 function showing() {
   const shown = document.querySelectorAll("[data-showing]");
@@ -151,10 +185,10 @@ async function check() {
     endsAt = Date.now() + renewed.seconds_left * 1000;
     const names = await denied();
     if (names.length) say(`These volumes are no longer yours to see, or are gone: ${names.join(", ")}.`, { again: true });
-    else if (renewed.outdated) say("A volume of this view was made anew, so no more of the old one is loaded. Reload to see it.", { reload: true });
+    else if (renewed.outdated) say("A volume of this view was made anew, so no more of the old one is loaded. Place, contrast and drawings stay when you show the new one.", { reload: true });
     else banner.hidden = true;
   } catch {
-    say("The site does not answer. Data is loaded again when it is back.", {});
+    say(NO_ANSWER, {});
   }
 }
 
@@ -169,7 +203,7 @@ document.addEventListener("click", (event) => {
   if (button.dataset.preset) turn(button.dataset.preset);
   else if ("contrast" in button.dataset) toggleContrast();
   else if ("reload" in button.dataset) reload();
-  else if ("bannerReload" in button.dataset) location.reload();
+  else if ("bannerReload" in button.dataset) showAnew();
 });
 document.addEventListener("visibilitychange", () => document.hidden || tick());
 
