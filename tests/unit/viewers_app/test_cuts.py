@@ -59,7 +59,7 @@ def test_a_group_has_the_color_and_the_name_of_its_top_under_its_smallest_id() -
     names = cuts.properties_of(TREE, groups)["inline"]
 
     assert cuts.equivalences_of(groups) == [["2", "7", "8"]]
-    assert list(cuts.colors_of(TREE, groups).items())[0] == ("2", "#030303")
+    assert next(iter(cuts.colors_of(TREE, groups).items())) == ("2", "#030303")
     assert {"7", "8"}.isdisjoint(cuts.colors_of(TREE, groups))
     assert isinstance(names, dict)
     assert names["ids"] == ["1", "2", "3", "5", "9"]
