@@ -57,7 +57,7 @@ def _branch(
 ) -> SafeString:
     shown = structure_markup(tree, structure)
     if not below:
-        return format_html('<li class="leaf">{}</li>', shown)
+        return format_html('<li class="leaf"><div>{}</div></li>', shown)
     return format_html(
         "<li>{}<details{}><summary>{}</summary><ul>{}</ul></details></li>",
         tick_markup(structure, ticked),

@@ -73,7 +73,10 @@ def view(request: HttpRequest, uuid: UUID) -> HttpResponse:
             refusal = HTTPStatus.FORBIDDEN  # somebody sent their link along: a person is told so
         known = refusal not in {HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN}
         again = _again_at(uuid) if known else f"{settings.SITE_URL}/viewers/"
-        return _over(request, *_words(refusal), why=_why(uuid, refusal), again=again)
+        why = _why(request, uuid, refusal)
+        if why:
+            refusal = HTTPStatus.GONE
+        return _over(request, *_words(refusal), why=why, again=again)
     if session.state != SessionState.READY:
         return process.starting_page(request, session)
     rows = selectors.layers_of(session)
@@ -235,9 +238,11 @@ def _words(refusal: HTTPStatus) -> tuple[str, HTTPStatus]:
     return words[refusal], refusal
 
 
-def _why(uuid: UUID, refusal: HTTPStatus) -> str:
+def _why(request: HttpRequest, uuid: UUID, refusal: HTTPStatus) -> str:
     """Return why the person's own view is over, where more is known than that it is."""
-    session = selectors.find_view(uuid) if refusal is HTTPStatus.GONE else None
+    # The last view of a cookie takes the permission with it.
+    was_own = refusal is HTTPStatus.UNAUTHORIZED and uuid in views_in(request)
+    session = selectors.find_view(uuid) if was_own or refusal is HTTPStatus.GONE else None
     return session.failure if session else ""
 
 

@@ -21,7 +21,7 @@ def own_session(request: HttpRequest, uuid: UUID) -> tuple[ViewerSession | None,
     named = views_in(request)
     live = list(selectors.live_views(named))
     if not live:
-        return None, HTTPStatus.GONE if uuid in named else HTTPStatus.UNAUTHORIZED
+        return None, HTTPStatus.UNAUTHORIZED
     session = selectors.find_view(uuid)
     if session is None or not (session.uuid in named or _is_of_same_person(session, live)):
         return None, HTTPStatus.NOT_FOUND

@@ -23,9 +23,14 @@ function viewer() {
   return frame.contentWindow.viewer;
 }
 
+// A process sends its state a moment after the client has begun.
+function hasState() {
+  return Boolean(frame.dataset.state || viewer().layerManager?.managedLayers.length);
+}
+
 function whenReady(then) {
   const timer = setInterval(() => {
-    if (!viewer()?.state) return;
+    if (!viewer()?.state || !hasState()) return;
     clearInterval(timer);
     then();
   }, 100);
