@@ -16,8 +16,10 @@ from pytest_django import Settings
 from core_app.models import User
 from tests.browser.test_recipes import panels
 from tests.support import volumes
+from viewers_app import selectors
 from viewers_app.launcher import open_launcher
 from viewers_app.models import ViewerSession
+from viewers_app.revisions import revision_of
 from viewers_app.services import processes
 
 Opened = Callable[..., Page]
@@ -106,6 +108,37 @@ def test_what_was_done_outlives_a_reload_and_saving_keeps_it(looking: Page) -> N
     looking.get_by_text("Its page").wait_for()
 
     assert ViewerSession.objects.filter(mode="python").count() == 1
+
+
+@pytest.mark.timeout(300)
+def test_reload_goes_back_to_the_first_view(looking: Page) -> None:
+    frame = opened(looking)
+    point_at_the_brain(looking, frame)
+    looking.keyboard.press("p")
+    frame.wait_for_function(f"{MERGED} > 0")
+
+    looking.get_by_role("button", name="Reload", exact=True).click()
+
+    frame.wait_for_function(f"{MERGED} == 0")
+
+
+@pytest.mark.timeout(300)
+def test_a_volume_that_is_made_anew_is_shown_with_what_was_done(
+    looking: Page, settings: Settings
+) -> None:
+    settings.VIEWER_COOKIE_AGE_S = 30  # so that the page asks every ten seconds
+    frame = opened(looking)
+    point_at_the_brain(looking, frame)
+    looking.keyboard.press("p")
+    frame.wait_for_function(f"{MERGED} > 0")
+    layer = selectors.atlas_layers().get(part="annotation")
+    os.utime(layer.folder.under(settings.DATA_ROOT) / "info", ns=(1, 1))
+    now = revision_of(layer.folder, made=layer.made)
+
+    looking.get_by_role("button", name="Show the new one").click(timeout=30_000)
+
+    frame.wait_for_function(f"JSON.stringify(viewer.state.toJSON()).includes('{now}')")
+    assert frame.evaluate(MERGED) > 0
 
 
 @pytest.mark.timeout(300)

@@ -56,9 +56,15 @@ function start() {
   frame.src = address();
 }
 
-function reload() {
+async function reload() {
   press(page.pressed);
   contrast.setAttribute("aria-pressed", false);
+  if (!frame.dataset.state) {
+    const size = `${frame.clientWidth}x${frame.clientHeight}`;
+    const answer = await fetch(`${frame.dataset.first}?size=${size}`, { cache: "no-store" });
+    if (answer.ok) viewer().state.restoreState(await answer.json());
+    return;
+  }
   frame.contentWindow.location.replace(address());
   frame.contentWindow.location.reload();
 }
@@ -134,14 +140,9 @@ function say(words, { again = false, reload = false }) {
 }
 
 // What was drawn and set stays; the addresses alone are those of the volumes that are there now.
-// A process holds the state of its view, so there the page is loaded again.
 async function showAnew() {
-  if (!frame.dataset.state) {
-    location.reload();
-    return;
-  }
   try {
-    const answer = await fetch(frame.dataset.state, { cache: "no-store" });
+    const answer = await fetch(frame.dataset.first, { cache: "no-store" });
     if (answer.ok) moveTo(revisionsIn(await answer.text()));
     await check();
   } catch {
