@@ -91,6 +91,11 @@ def _require(venv: Path, requirements: Path, what: str, *, may_install: bool) ->
     mark.write_text(requirements.read_text())
 
 
+def reference_python() -> Path:
+    """Return the interpreter of the environment that `require_references` made."""
+    return _python(_VENV)
+
+
 def _python(venv: Path) -> Path:
     return venv / "bin" / "python"
 

@@ -19,6 +19,7 @@ from bench import (
     polling,
     precompute,
     registration,
+    serving,
     stitching,
     submission,
 )
@@ -41,6 +42,7 @@ GROUPS: tuple[Callable[[str], Iterable[Row]], ...] = (
     driving.rows,
     polling.rows,
     delivery.rows,
+    serving.rows,
 )
 
 

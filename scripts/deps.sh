@@ -9,6 +9,7 @@ packages=(
     slurm-wlm slurmdbd munge openssh-server iptables                      # cluster
     docker.io debootstrap docker-compose                                  # containers
     nginx                                                                 # proxy
+    wrk                                                                   # benchmark
     chromium fonts-dejavu-core                                            # browser tests
     elastix                                                               # registration
     shellcheck                                                            # make check
