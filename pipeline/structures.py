@@ -67,6 +67,7 @@ class StructureTree:
             self._children.setdefault(structure.parent, []).append(structure.id)
         self._require_parents()
         self._depths = self._measured_depths()
+        self._colors = self._inherited_colors()
 
     def __iter__(self) -> Iterator[Structure]:
         return iter(self._by_id.values())
@@ -107,10 +108,11 @@ class StructureTree:
 
     def color(self, id: int) -> Color:
         """Return its own colour, else that of the nearest structure above that has one."""
-        for candidate in (id, *self.ancestors(id)):
-            if (own := self._by_id[candidate].color) is not None:
-                return own
-        return _GREY
+        return self._colors[id] or _GREY
+
+    def has_color(self, id: int) -> bool:
+        """Return True if it or a structure above it has a colour."""
+        return self._colors[id] is not None
 
     def to_json(self) -> list[Json]:
         return [structure.to_json() for structure in self]
@@ -122,6 +124,15 @@ class StructureTree:
                     f"{structure.label} (id {structure.id}) has the parent {structure.parent}, "
                     "which is not in the structure tree. Add it, or leave the parent empty."
                 )
+
+    def _inherited_colors(self) -> dict[int, Color | None]:
+        """Return the colour of each, its own or the nearest above; parents come first."""
+        found: dict[int, Color | None] = {}
+        for id in sorted(self._depths, key=self._depths.__getitem__):
+            structure = self._by_id[id]
+            above = None if structure.parent is None else found[structure.parent]
+            found[id] = structure.color if structure.color is not None else above
+        return found
 
     def _measured_depths(self) -> dict[int, int]:
         depths = {id: 0 for id in self._children.get(None, ())}

@@ -64,7 +64,7 @@ def colors(tree: StructureTree, voxels: Mapping[int, int]) -> JsonDict:
 
 def color_of(tree: StructureTree, id: int) -> Color:
     """Return the colour in the tree; for an id without one, always the same of many."""
-    if id in tree and any(tree[n].color for n in (id, *tree.ancestors(id))):
+    if id in tree and tree.has_color(id):
         return tree.color(id)
     mixed = (id * 2654435761) & 0xFFFFFFFF
     return 64 + (mixed >> 8) % 192, 64 + (mixed >> 16) % 192, 64 + (mixed >> 24) % 192

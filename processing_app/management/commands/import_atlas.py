@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from core_app.errors import DomainError
 from pipeline.errors import StepFailed
 from pipeline.orientation import ORIENTATIONS, Axes, axes_of_letters, read_axes
+from processing_app.models import Atlas
 from processing_app.services import atlases
 from viewers_app.services import layers
 
@@ -81,6 +82,10 @@ def _about(options: dict[str, Any]) -> atlases.About:
     name = options["name"] or (PHANTOM.name if options["phantom"] else "")
     if not name:
         raise CommandError("Give the atlas a --name.")
+    for column in ("name", "label", "licence"):
+        longest = getattr(Atlas._meta.get_field(column), "max_length", 0)
+        if len(options[column] or "") > longest:
+            raise CommandError(f"--{column} has at most {longest} characters.")
     usual = PHANTOM if options["phantom"] else atlases.About(name="")
     return atlases.About(
         name=name,
