@@ -8,7 +8,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,7 +20,8 @@ from viewers_app.specs import ANNOTATION
 
 FIRST, SECOND, RADII = "Coordinate 1", "Coordinate 2", "Ellipsoid Dimensions"
 DESCRIPTION, IDS, NAMES, TYPE = "Description", "Segment IDs", "Segment Names", "Type"
-COLUMNS: Final = (FIRST, SECOND, RADII, DESCRIPTION, IDS, NAMES, TYPE)
+REGION = "Region"
+COLUMNS: Final = (FIRST, SECOND, RADII, DESCRIPTION, IDS, NAMES, TYPE, REGION)
 NEEDED: Final = (FIRST, TYPE)
 JOINT: Final = "; "
 DECIMALS: Final = 3
@@ -28,6 +29,7 @@ FARTHEST: Final = 1e9
 LONGEST_ID: Final = 20  # digits of an unsigned number of 64 bits
 MOST_PROBLEMS: Final = 20
 MOST_POINTS: Final = 50_000
+Place = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +54,42 @@ _OF_WORD: Final = {kind.word.casefold(): key for key, kind in KINDS.items()} | O
 _FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
 
 
-def written(document: State, names: Mapping[int, str]) -> str:
-    """Return the table of all annotations that the document itself holds, each row once."""
+def written(
+    document: State, names: Mapping[int, str], at: Mapping[Place, str] | None = None
+) -> str:
+    """Return the table of all annotations that the document itself holds, each row once.
+
+    `names` are those of regions by id, and `at` of the region that lies at a first place.
+    """
     file = io.StringIO()
     writer = csv.writer(file)
     writer.writerow(COLUMNS)
     rows = [
-        tuple(_row(each, names)[column] for column in COLUMNS)
-        for layer in document["layers"]
-        if layer.get("type") == ANNOTATION
-        for each in _list_of(layer.get("annotations"))
-        if isinstance(each, dict) and _kind_of(each) in KINDS
+        tuple(_row(each, names, at or {})[column] for column in COLUMNS) for each in drawn(document)
     ]
     writer.writerows([_inert(cell) for cell in row] for row in dict.fromkeys(rows))
     return BOM + file.getvalue()
+
+
+def drawn(document: State) -> Iterator[State]:
+    """Yield the annotations that the document itself holds and a table can have."""
+    for layer in document["layers"]:
+        if layer.get("type") == ANNOTATION:
+            for each in _list_of(layer.get("annotations")):
+                if isinstance(each, dict) and _kind_of(each) in KINDS:
+                    yield each
+
+
+def first_place(annotation: State) -> Place | None:
+    """Return the place of the first column: of a line its beginning; None if it is no place."""
+    value = annotation.get(KINDS[annotation["type"]].columns[FIRST])
+    if isinstance(value, list) and value and isinstance(value[0], list):
+        value = value[0]
+    numbers = value if isinstance(value, list) else []
+    if len(numbers) != 3 or not all(isinstance(at, int | float) for at in numbers):
+        return None
+    x, y, z = (float(at) for at in numbers)
+    return x, y, z
 
 
 def read(text: str) -> list[State]:
@@ -120,7 +144,7 @@ def segments_of(annotation: State) -> list[str]:
     return list(dict.fromkeys(str(each) for each in flat))
 
 
-def _row(annotation: State, names: Mapping[int, str]) -> dict[str, str]:
+def _row(annotation: State, names: Mapping[int, str], at: Mapping[Place, str]) -> dict[str, str]:
     kind = KINDS[annotation["type"]]
     ids = segments_of(annotation)
     row = dict.fromkeys(COLUMNS, "")
@@ -129,6 +153,8 @@ def _row(annotation: State, names: Mapping[int, str]) -> dict[str, str]:
     known = [names.get(int(id), "") if _is_id(id) else "" for id in ids]
     row[IDS] = JOINT.join(ids)
     row[NAMES] = JOINT.join(known) if any(known) else ""
+    place = first_place(annotation)
+    row[REGION] = at.get(place, "") if place else ""
     return {**row, DESCRIPTION: str(annotation.get("description") or ""), TYPE: kind.word}
 
 

@@ -44,6 +44,14 @@ def micrometers(voxel_xyz: Iterable[float]) -> list[float]:
     ]
 
 
+def nanometers(um: Iterable[float]) -> list[float]:
+    """Return how far a place in µm from bregma lies from the corner of the volume."""
+    return [
+        sign * (at - origin) * UNIT_NM
+        for at, sign, origin in zip(um, SIGNS, ORIGIN_UM, strict=True)
+    ]
+
+
 def dimensions() -> dict[str, list[Any]]:
     return {name: [UNIT_NM / 1e9, "m"] for name in NAMES}
 

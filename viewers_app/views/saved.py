@@ -16,6 +16,7 @@ from core_app.errors import Invalid
 from core_app.http import person, refusals_as_messages
 from viewers_app import annotations, regions, rights, saved_selectors, selectors, snippets
 from viewers_app.forms import DaysForm, ShareForm
+from viewers_app.label_lookup import regions_at
 from viewers_app.models import SavedVersion, SavedView
 from viewers_app.services import saving, sharing
 from viewers_app.showing import names_missing
@@ -137,8 +138,10 @@ def annotation_table(request: HttpRequest, uuid: UUID) -> HttpResponse:
         return _add_annotations(request, view)
     version = view.newest
     names = regions.names_in(version, to=person(request))
+    places = filter(None, map(annotations.first_place, annotations.drawn(version.document)))
+    at = regions_at(version, places, to=person(request))
     answer = HttpResponse(
-        annotations.written(version.document, names), content_type="text/csv; charset=utf-8"
+        annotations.written(version.document, names, at), content_type="text/csv; charset=utf-8"
     )
     name = slugify(view.name) or "view"
     answer["Content-Disposition"] = f'attachment; filename="{name}-annotations.csv"'

@@ -1,17 +1,22 @@
 """The page of an atlas's structures, and views that show some of them as one."""
 
+import csv
+import io
 import json
 from typing import Any
 
 import pytest
+import tifffile
 from django.conf import settings
 from django.test import Client
 
 from core_app.models import User
+from processing_app.models import Atlas
 from tests.app.viewers_app.conftest import path_of, site_client, viewer_client
 from tests.support import volumes
-from viewers_app import selectors
-from viewers_app.models import AtlasLayer, SavedVersion, ViewerSession
+from viewers_app import label_lookup, regions, selectors
+from viewers_app.models import AtlasLayer, SavedVersion, SavedView, ViewerSession
+from viewers_app.services import saving
 
 pytestmark = pytest.mark.django_db
 
@@ -146,3 +151,107 @@ def test_nothing_chosen_leads_back_with_words(site: Client) -> None:
     answer = site.get("/viewers/structures/", {"recipe": "atlas"}, follow=True)
 
     assert answer.status_code == 200
+
+
+# --- the region at a place ---
+
+
+def a_version(uuids: list[str], owner: User, **changes: Any) -> SavedVersion:
+    """Save a view of the atlas with three points: in the middle, in the corner, far outside."""
+    points = [[40, 66, 57], [0, 0, 0], [1e6, -4, 2]]
+    marks = [{"type": "point", "id": str(n), "point": at} for n, at in enumerate(points)]
+    regions = {"type": "segmentation", "name": "regions", "source": f"layer:{uuids[1]}"}
+    document = {
+        "dimensions": {axis: [1e-4, "m"] for axis in "xyz"},
+        "layers": [
+            {**regions, **changes.pop("regions", {})},
+            {"type": "annotation", "name": "marks", "source": "local://annotations",
+             "annotations": marks},
+        ],
+        **changes,
+    }  # fmt: skip
+    view = SavedView.objects.create(owner=owner, name="marks")
+    return saving.add_version(view, document, [uuids[1]], by=owner)
+
+
+def regions_in(site: Client, version: SavedVersion) -> list[str]:
+    text = site.get(f"/viewers/saved/{version.view.uuid}/annotations.csv").content.decode()
+    return [row["Region"] for row in csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))]
+
+
+def label_at(x: int, y: int, z: int) -> int:
+    atlas = Atlas.objects.get(name="phantom")
+    return int(tifffile.imread(settings.DATA_ROOT / atlas.annotation_path)[z, y, x])
+
+
+def test_the_table_names_the_region_at_each_place(
+    site: Client, uuids: list[str], stranger: User
+) -> None:
+    found = regions_in(site, a_version(uuids, stranger))
+
+    tree = regions.tree_in(selectors.atlas_layers().filter(part="annotation"))
+    label = label_at(40, 66, 57)
+    assert tree is not None
+    assert found == [tree[label].label if label else "", "", ""]
+    assert any(found)
+
+
+def test_places_are_looked_up_in_the_units_of_the_view(
+    site: Client, uuids: list[str], stranger: User
+) -> None:
+    fine = a_version(uuids, stranger, dimensions={axis: [1e-4 / 80, "m"] for axis in "xyz"})
+
+    assert regions_in(site, fine) == ["", "", ""]  # all of them lie in the corner
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dimensions": {"a": [1, "m"]}},
+        {"dimensions": {axis: [1e-4, "s"] for axis in "xyz"}},
+        {"dimensions": None},
+        {"regions": {"source": "layer:11111111-1111-4111-8111-111111111111"}},
+        {"regions": {"type": "image"}},
+    ],
+)
+def test_where_nothing_can_be_known_nothing_is_said(
+    site: Client, uuids: list[str], stranger: User, changes: dict[str, Any]
+) -> None:
+    assert regions_in(site, a_version(uuids, stranger, **changes)) == ["", "", ""]
+
+
+def test_a_layer_that_somebody_moved_is_not_looked_into(
+    site: Client, uuids: list[str], stranger: User
+) -> None:
+    moved = {"url": f"layer:{uuids[1]}", "transform": {"matrix": [[1, 0, 0, 9]]}}
+
+    version = a_version(uuids, stranger, regions={"source": moved})
+
+    assert regions_in(site, version) == ["", "", ""]
+
+
+def test_a_volume_that_cannot_be_read_costs_the_regions_and_no_more(
+    site: Client, uuids: list[str], stranger: User
+) -> None:
+    layer = selectors.atlas_layers().get(part="annotation")
+    (layer.folder.under(settings.DATA_ROOT) / "info").write_text("{")
+
+    assert regions_in(site, a_version(uuids, stranger)) == ["", "", ""]
+
+
+def test_chunks_that_cannot_be_read_cost_their_own_regions_only(
+    site: Client, uuids: list[str], stranger: User
+) -> None:
+    layer = selectors.atlas_layers().get(part="annotation")
+    for chunk in layer.folder.under(settings.DATA_ROOT).glob("*_*_*/*"):
+        chunk.write_bytes(b"damaged")
+
+    assert regions_in(site, a_version(uuids, stranger)) == ["", "", ""]
+
+
+def test_only_so_many_places_are_looked_up(
+    site: Client, uuids: list[str], stranger: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(label_lookup, "MOST_PLACES", 0)
+
+    assert regions_in(site, a_version(uuids, stranger)) == ["", "", ""]

@@ -38,6 +38,7 @@ def test_the_columns_are_those_that_people_know() -> None:
     assert row == {
         "Coordinate 1": "(1, 2, 3)", "Coordinate 2": "(4, 5, 6)", "Ellipsoid Dimensions": "",
         "Description": "", "Segment IDs": "", "Segment Names": "", "Type": "Bounding Box",
+        "Region": "",
     }  # fmt: skip
 
 
@@ -53,6 +54,15 @@ def test_ids_get_the_names_of_their_regions() -> None:
 
     assert row["Segment IDs"] == "997; 8"
     assert row["Segment Names"] == "root, the top; =grey; matter"
+
+
+def test_the_region_at_the_first_place_is_written_and_never_read() -> None:
+    points = [{"type": "point", "point": [1, 2, at]} for at in (3, 4)]
+    text = written(document(*points), {}, {(1.0, 2.0, 3.0): "CTX: Cortex"})
+
+    rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+    assert [row["Region"] for row in rows] == ["CTX: Cortex", ""]
+    assert [plain(each) for each in read(text)] == points
 
 
 def test_the_same_annotation_is_written_once() -> None:
