@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import (
+    clicking,
     delivery,
     driving,
     plane_steps,
@@ -43,6 +44,7 @@ GROUPS: tuple[Callable[[str], Iterable[Row]], ...] = (
     polling.rows,
     delivery.rows,
     serving.rows,
+    clicking.rows,
 )
 
 

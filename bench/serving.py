@@ -2,49 +2,39 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import re
 import subprocess
-import sys
 import tempfile
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from bench import measure
-from bench.measure import REPOSITORY, Unavailable, median_ratio
+from bench import measure, servers
+from bench.measure import Unavailable, median_ratio
 from bench.rows import Row, judged, missing
+from bench.servers import status
 from bench.serving_site import SCALE
 from tests.support import services
-from tests.support.nginx import Nginx, free_port
+from tests.support.nginx import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from bench.servers import Site
 
 _CHUNKS = {"full": 64, "small": 4}
 _SECONDS = {"full": 3, "small": 1}
 _ROUNDS = {"full": 5, "small": 1}
 _CONNECTIONS = 16
-_START_LIMIT_S = 60
-_VERDICT_S = {"full": 25, "small": 1}
 _RATE = "7 authorised chunks of 128 KiB through nginx: requests a second against plain files"
 _LATE = "7 the same: slowest hundredth against plain files"
 _REVOKED = "7 the same: seconds until a stopped view gets nothing"
 _ORIGINAL = "7b the same: requests a second against cloud-volume's server"
 _ORIGINAL_LATE = "7b the same: slowest hundredth, times sooner than cloud-volume's server"
 
-_PLAIN = """worker_processes 1;
-pid {run}/plain.pid;
-error_log stderr crit;
-events {{ worker_connections 4096; }}
-http {{
-    sendfile on; tcp_nopush on; access_log off;
-    server {{ listen 127.0.0.1:{port}; root {root}; }}
-}}
-"""
 _LOAD = """local paths = {{{paths}}}
 local next = 0
 request = function()
@@ -72,17 +62,24 @@ def rows(size: str) -> Iterator[Row]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.chmod(0o755)
-        site = stack.enter_context(_site(folder, _CHUNKS[size]))
-        proxy = stack.enter_context(_proxy(folder, site.told, size))
-        plain = stack.enter_context(_plain(folder))
+        proxy = free_port()
+        site = stack.enter_context(servers.site(folder, str(_CHUNKS[size]), proxy))
+        stack.enter_context(servers.proxy(folder, site.told, proxy, size))
+        plain = stack.enter_context(servers.plain(folder))
         names = [f"{SCALE}/{64 * n}-{64 * n + 64}_0-64_0-64" for n in range(_CHUNKS[size])]
         told = site.told
         host = {"Host": f"{told['host']}:{proxy}"}
-        ways = {
+        ways: Ways = {
             "ours": (proxy, f"/data/{told['layer']}", {**host, "Cookie": told["cookie"]}),
             "plain": (plain, f"/{told['folder']}", {}),
         }
-        why = _add_cloud_volume(stack, ways, folder / "data" / told["folder"], size)
+        why = ""
+        try:
+            measure.require_references(may_install=size == "full")
+            volume = folder / "data" / told["folder"]
+            ways["original"] = (stack.enter_context(servers.cloud_volume(volume)), "", {})
+        except Unavailable as reason:
+            why = str(reason)
         found = _loaded(folder, ways, names, size)
         yield from _judged(found, why)
         yield _revocation(site, ways["ours"], names[0])
@@ -167,13 +164,13 @@ def _load(port: int, script: Path, seconds: int) -> Load:
     return Load(float(rate[1]), float(late[1]) * unit)
 
 
-def _revocation(site: _Site, way: tuple[int, str, dict[str, str]], name: str) -> Row:
+def _revocation(site: Site, way: tuple[int, str, dict[str, str]], name: str) -> Row:
     """Stop the view, then ask for the same chunk until it is refused."""
     port, prefix, headers = way
-    assert _status(port, f"{prefix}/{name}", headers) == 200
-    site.say()
+    assert status(port, f"{prefix}/{name}", headers) == 200
+    site.say("end")
     began = time.monotonic()
-    while _status(port, f"{prefix}/{name}", headers) == 200:
+    while status(port, f"{prefix}/{name}", headers) == 200:
         time.sleep(0.1)
         if time.monotonic() - began > 60:
             break
@@ -182,128 +179,3 @@ def _revocation(site: _Site, way: tuple[int, str, dict[str, str]], name: str) ->
         _REVOKED, value=f"{seconds:.1f} s", reference="the moment of stopping",
         ratio=seconds, comparison="<=", limit=30,
     )  # fmt: skip
-
-
-def _status(port: int, path: str, headers: Mapping[str, str]) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    try:
-        connection.request("GET", path, headers=dict(headers))
-        return connection.getresponse().status
-    finally:
-        connection.close()
-
-
-# --- servers ---
-
-
-class _Site:
-    """The process of bench.serving_site. `told` is what it said of its volume."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-        self.told = self._hear()
-
-    def say(self) -> None:
-        """Let it go one step further, and wait until it has."""
-        _pipe(self._process.stdin).write("\n")
-        _pipe(self._process.stdin).flush()
-        self._hear()
-
-    def _hear(self) -> dict[str, Any]:
-        line = _pipe(self._process.stdout).readline()
-        if not line:
-            raise RuntimeError("the site of the benchmark ended")
-        found: dict[str, Any] = json.loads(line)
-        return found
-
-
-def _pipe(stream: IO[str] | None) -> IO[str]:
-    assert stream is not None
-    return stream
-
-
-@contextmanager
-def _site(folder: Path, chunks: int) -> Iterator[_Site]:
-    argv = [sys.executable, "-m", "bench.serving_site", str(folder), str(chunks)]
-    with subprocess.Popen(
-        argv, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        preexec_fn=services.die_with_parent,
-    ) as process:  # fmt: skip
-        try:
-            yield _Site(process)
-        finally:
-            process.kill()
-
-
-@contextmanager
-def _proxy(folder: Path, told: Mapping[str, Any], size: str) -> Iterator[int]:
-    port = free_port()
-    nginx = Nginx(
-        folder / "proxy",
-        {
-            "LISTEN": f"127.0.0.1:{port}",
-            "SITE_HOST": "site.localhost",
-            "VIEWER_HOST": told["host"],
-            "SITE_UPSTREAM": f"127.0.0.1:{told['port']}",
-            "DATA_ROOT": str(folder / "data"),
-            "STATIC_ROOT": str(folder),
-            "VIEWER_COOKIE": told["cookie"].partition("=")[0],
-            "VERDICT_S": str(_VERDICT_S[size]),
-            "WORKERS": "1",
-        },
-    )
-    nginx.start()
-    try:
-        yield port
-    finally:
-        nginx.stop()
-
-
-@contextmanager
-def _plain(folder: Path) -> Iterator[int]:
-    """Serve the same files without any question."""
-    port, config = free_port(), folder / "plain.conf"
-    as_root = "user root;\n" if folder.owner() == "root" else ""
-    config.write_text(as_root + _PLAIN.format(run=folder, port=port, root=folder / "data"))
-    with _serving(["nginx", "-p", str(folder), "-c", str(config), "-g", "daemon off;"], port):
-        yield port
-
-
-def _add_cloud_volume(stack: ExitStack, ways: Ways, volume: Path, size: str) -> str:
-    """Serve the volume as the original did; return why not, if it cannot be."""
-    try:
-        measure.require_references(may_install=size == "full")
-    except Unavailable as reason:
-        return str(reason)
-    port = free_port()
-    script = Path(__file__).with_name("cloud_volume_server.py")
-    argv = [str(measure.reference_python()), str(script), str(volume), str(port)]
-    stack.enter_context(_serving(argv, port))
-    ways["original"] = (port, "", {})
-    return ""
-
-
-@contextmanager
-def _serving(argv: list[str], port: int) -> Iterator[None]:
-    with subprocess.Popen(
-        argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        preexec_fn=services.die_with_parent,
-    ) as process:  # fmt: skip
-        try:
-            _wait_for(port)
-            yield
-        finally:
-            process.terminate()
-
-
-def _wait_for(port: int) -> None:
-    deadline = time.monotonic() + _START_LIMIT_S
-    while True:
-        try:
-            _status(port, "/", {})
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-        else:
-            return
