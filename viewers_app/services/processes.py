@@ -39,6 +39,8 @@ logger = logging.getLogger(__name__)
 # Another request may be about to start it; after so long it has died over that.
 BEING_STARTED = timedelta(seconds=5)
 LOG_LINES = 20
+# A page waits for the answer; what is not started by then is found at the next question.
+PAGE_WAITS_S = 3.0
 LONGEST_NAME = 60
 TOO_LARGE = "There is too much in this view for a Python viewer. Choose fewer volumes."
 
@@ -69,7 +71,7 @@ def ask(
     session: ViewerSession, method: str, path: str, *, body: bytes = b"", content_type: str = ""
 ) -> relay.Answer:
     """Pass a request on to the view's process. Raises Unreachable if it does not answer."""
-    found = _running(open_launcher(), session.uuid)
+    found = _running(open_launcher(PAGE_WAITS_S), session.uuid)
     if found is None or found.condition is not Condition.READY:
         raise Unreachable("The Python viewer does not run")
     return relay.ask(found.address, method, path, body, content_type)
@@ -172,7 +174,7 @@ def _claimed(session: ViewerSession) -> bool:
 
 def _attempt(session: ViewerSession, step: Callable[[Launcher], object]) -> None:
     try:
-        launcher = open_launcher()
+        launcher = open_launcher(PAGE_WAITS_S)
         step(launcher)
     except Unreachable:
         if not _is_late(session):

@@ -284,7 +284,7 @@ def launcher(monkeypatch, settings, tmp_path):
     """The launcher of the site, in a dictionary."""
     settings.LAUNCHER = "memory"
     made = MemoryLauncher(data_root=tmp_path)
-    monkeypatch.setattr(processes, "open_launcher", lambda: made)
+    monkeypatch.setattr(processes, "open_launcher", lambda *_: made)
     return made
 
 

@@ -1,6 +1,7 @@
 """Views with a process: started when somebody looks, limited, stopped, mended when they drift."""
 
 import json
+import socket
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from launcher.errors import EngineRefused, ImageMissing, Unavailable
 from tests.app.viewers_app.conftest import path_of, site_client, viewer_client
 from tests.support import volumes
 from viewers_app import selectors, tasks
+from viewers_app.launcher import open_launcher as real_launcher
 from viewers_app.launcher.memory import MemoryLauncher
 from viewers_app.models import AtlasLayer, ViewerSession
 from viewers_app.services import processes, sessions
@@ -33,7 +35,7 @@ def launcher(monkeypatch: pytest.MonkeyPatch, settings: Settings, tmp_path: Path
     """The launcher of the site: in a dictionary, with failures on order."""
     settings.LAUNCHER = "memory"
     made = MemoryLauncher(data_root=tmp_path)
-    monkeypatch.setattr(processes, "open_launcher", lambda: made)
+    monkeypatch.setattr(processes, "open_launcher", lambda *_: made)
     return made
 
 
@@ -203,6 +205,25 @@ def test_a_silent_launcher_is_waited_for_and_said_so(
     launcher.backend.fail("find", Unavailable("no socket"), times=9)
 
     answer = asked_to_start(client, opened).json()
+
+    assert answer == {
+        "state": "starting", "words": "The launcher of viewers does not answer yet."
+    }  # fmt: skip
+
+
+def test_a_page_does_not_wait_long_for_a_launcher_that_hangs(
+    layers: list[AtlasLayer], researcher: User, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The launcher takes the connection and says nothing: the page hears so, and asks again."""
+    monkeypatch.setattr(processes, "open_launcher", real_launcher)
+    monkeypatch.setattr(processes, "PAGE_WAITS_S", 0.2)
+    session = open_one(layers, researcher)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        settings.LAUNCHER = "docker"
+        settings.LAUNCHER_URL = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        settings.LAUNCHER_KEYS = f"one:{'k' * 32}"
+
+        answer = asked_to_start(browser_of(session), session).json()
 
     assert answer == {
         "state": "starting", "words": "The launcher of viewers does not answer yet."
