@@ -221,7 +221,7 @@ def _arguments(name: str) -> list[Any]:
         return ["requests_app"]
     if name == "admin:view_on_site":
         return [1, 1]
-    of_a_row = name.endswith(("_change", "_delete", "_history"))
+    of_a_row = name.endswith(("_change", "_delete", "_history", "_log"))
     return [1] if of_a_row and name != "admin:password_change" else []
 
 
