@@ -37,24 +37,9 @@ def test_the_small_benchmark_measures_every_target_and_names_what_it_leaves_out(
     }
     left_out = [name for name, row in rows.items() if row["ratio"] is None]
     known = [
-        "1",
-        "1b",
-        "1c",
-        "1d",
-        "2",
-        "2b",
-        "3",
-        "4",
-        "5",
-        "6",
-        "7",
-        "7b",
-        "9",
-        "9b",
-        "10",
-        "13",
+        "1", "1b", "1c", "1d", "2", "2b", "3", "4", "5", "6", "7", "7b", "8", "9", "9b", "10", "13",
         "14",
-    ]
+    ]  # fmt: skip
     assert sorted({name.split()[0] for name in rows}) == sorted(known)
     assert [name.split()[0] for name in left_out] == ["1c", "1d", "6", "7b", "7b", "8"]
     assert all(rows[name]["reference"].startswith("left out") for name in left_out)
