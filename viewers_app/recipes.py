@@ -165,7 +165,7 @@ SEEDED: Final = (
         "The registered channels with the regions of the atlas. Point at a region and press p to "
         "see the structure above it as one, c to take it apart again. Takes some seconds to start.",
         (REGISTERED, ATLAS),
-        Template(),
+        Template(in_color=False),
         needs_python=True,
     ),
     Recipe(
