@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,7 +20,6 @@ from bench.measure import REPOSITORY, Unavailable, median_ratio
 from bench.rows import Row, judged, missing
 from tests.support import services
 from tests.support.browser import FLAGS
-from tests.support.nginx import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,12 +52,8 @@ def rows(size: str) -> Iterator[Row]:
         yield missing(_PLAIN, why=why, target="<= 1.2")
         return
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        folder.chmod(0o755)
-        proxy = free_port()
-        site = stack.enter_context(servers.site(folder, "atlas", proxy))
-        stack.enter_context(servers.proxy(folder, site.told, proxy, size))
-        plain = stack.enter_context(servers.plain(folder))
+        place = stack.enter_context(servers.all_of("atlas", size))
+        folder, site, plain = place.folder, place.site, place.plain_port
         _write_bare_client(folder)
         chromium = stack.enter_context(_chromium())
         ways: dict[str, Callable[[], float]] = {

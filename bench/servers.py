@@ -7,8 +7,10 @@ import json
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -73,6 +75,28 @@ def site(folder: Path, what: str, proxy_port: int) -> Iterator[Site]:
             yield Site(process)
         finally:
             process.kill()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The site with nginx before it, and plain files beside it, on a folder of their own."""
+
+    folder: Path
+    site: Site
+    proxy_port: int
+    plain_port: int
+
+
+@contextmanager
+def all_of(what: str, size: str) -> Iterator[Place]:
+    """Run the site with `what` to look at, the proxy before it, and plain files."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder.chmod(0o755)
+        port = free_port()
+        running = stack.enter_context(site(folder, what, port))
+        stack.enter_context(proxy(folder, running.told, port, size))
+        yield Place(folder, running, port, stack.enter_context(plain(folder)))
 
 
 @contextmanager

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import measure, servers
@@ -18,10 +16,10 @@ from bench.rows import Row, judged, missing
 from bench.servers import status
 from bench.serving_site import SCALE
 from tests.support import services
-from tests.support.nginx import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from bench.servers import Site
 
@@ -60,12 +58,9 @@ def rows(size: str) -> Iterator[Row]:
         yield missing(_RATE, why=why, target=">= 0.95")
         return
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        folder.chmod(0o755)
-        proxy = free_port()
-        site = stack.enter_context(servers.site(folder, str(_CHUNKS[size]), proxy))
-        stack.enter_context(servers.proxy(folder, site.told, proxy, size))
-        plain = stack.enter_context(servers.plain(folder))
+        place = stack.enter_context(servers.all_of(str(_CHUNKS[size]), size))
+        folder, site = place.folder, place.site
+        proxy, plain = place.proxy_port, place.plain_port
         names = [f"{SCALE}/{64 * n}-{64 * n + 64}_0-64_0-64" for n in range(_CHUNKS[size])]
         told = site.told
         host = {"Host": f"{told['host']}:{proxy}"}
